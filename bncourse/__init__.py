@@ -1,0 +1,116 @@
+"""bncourse: batch normalization in plain NumPy, to be read beside the course.
+
+Importing it imports NumPy only. What draws (`figures`, `display`, `explore`) loads matplotlib
+and ipywidgets when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from bncourse.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from bncourse.data import Digits, MiniBatches, load_digits, standardize, two_features, whiten
+from bncourse.gradient_check import gradient_check, gradient_errors
+from bncourse.landscape import (
+    GradientWalk,
+    condition_number,
+    gauss_newton_spectrum,
+    gram_spectrum,
+    loss_and_gradient,
+    spread,
+    walk_along_gradient,
+)
+from bncourse.layers import (
+    Dense,
+    Layer,
+    Parameters,
+    he_normal,
+    lecun_normal,
+    xavier_normal,
+)
+from bncourse.losses import SoftmaxCrossEntropy
+from bncourse.network import Sequential, mlp
+from bncourse.normalization import (
+    BatchNorm,
+    BatchNormCache,
+    batch_norm,
+    batch_norm_backward,
+    fold,
+)
+from bncourse.optimizers import Adam, GradientDescent, Momentum, Optimizer, RMSprop
+from bncourse.statistics import (
+    CumulativeAverage,
+    ExponentialMovingAverage,
+    Statistics,
+    kept_statistics,
+    layer_outputs,
+    population_statistics,
+    use_statistics,
+)
+from bncourse.sweeps import Run, SweepResult, sweep
+from bncourse.training import History, accuracy, train
+
+__version__ = "1.0.0"
+
+_LAZY = ("check", "display", "experiments", "explore", "figures")
+
+__all__ = [
+    "Adam",
+    "BatchNorm",
+    "BatchNormCache",
+    "CumulativeAverage",
+    "Dense",
+    "Digits",
+    "ExponentialMovingAverage",
+    "GradientDescent",
+    "GradientWalk",
+    "History",
+    "Layer",
+    "LeakyReLU",
+    "MiniBatches",
+    "Momentum",
+    "Optimizer",
+    "Parameters",
+    "RMSprop",
+    "ReLU",
+    "Run",
+    "Sequential",
+    "Sigmoid",
+    "SoftmaxCrossEntropy",
+    "Statistics",
+    "SweepResult",
+    "Tanh",
+    "accuracy",
+    "batch_norm",
+    "batch_norm_backward",
+    "condition_number",
+    "fold",
+    "gauss_newton_spectrum",
+    "gradient_check",
+    "gradient_errors",
+    "gram_spectrum",
+    "he_normal",
+    "kept_statistics",
+    "layer_outputs",
+    "lecun_normal",
+    "load_digits",
+    "loss_and_gradient",
+    "mlp",
+    "population_statistics",
+    "spread",
+    "standardize",
+    "sweep",
+    "train",
+    "two_features",
+    "use_statistics",
+    "walk_along_gradient",
+    "whiten",
+    "xavier_normal",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return import_module(f"bncourse.{name}")
+    raise AttributeError(f"module 'bncourse' has no attribute {name!r}")

@@ -1,0 +1,149 @@
+"""The checks that every public function makes on what it is given, in one place.
+
+A layer that accepts a wrong array does not fail: it learns something else. So each check
+names what was expected and what came, and is made before anything is written.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Floats = NDArray[np.floating[Any]]
+Integers = NDArray[np.integer[Any]]
+
+FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def _describe(value: object) -> str:
+    """Name a value in an error message: shape and dtype of an array, repr of the rest."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return `dtype` as a NumPy dtype; ValueError unless it is float32 or float64."""
+    try:
+        result = np.dtype(dtype)
+    except TypeError:
+        result = np.dtype(object)
+    # np.dtype(None) is float64: a forgotten value must not pass for a choice.
+    if dtype is None or result not in FLOAT_DTYPES:
+        raise ValueError(f"dtype: expected float32 or float64, got {dtype!r}")
+    return result
+
+
+def float_array(value: object, name: str) -> Floats:
+    """Return `value` if it is a plain NumPy array of float32 or float64.
+
+    Raises
+    ------
+    TypeError
+        If it is not an array, or a masked one (its mask would be silently ignored).
+    ValueError
+        If its dtype is another one.
+    """
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: expected a NumPy array of float32 or float64, got {_describe(value)}"
+        )
+    if value.dtype not in FLOAT_DTYPES:
+        raise ValueError(f"{name}: expected dtype float32 or float64, got {_describe(value)}")
+    return value
+
+
+def batch(value: object, width: int | None, name: str) -> Floats:
+    """Return `value` if it is a float array of shape (m, width) with at least one row."""
+    array = float_array(value, name)
+    expected = "(m, n)" if width is None else f"(m, {width})"
+    if array.ndim != 2 or (width is not None and array.shape[1] != width):
+        raise ValueError(
+            f"{name}: expected shape {expected}, one example per row, got {_describe(array)}"
+        )
+    if array.shape[0] == 0 or array.shape[1] == 0:
+        raise ValueError(f"{name}: expected at least one example and one feature, "
+                         f"got {_describe(array)}")
+    return array
+
+
+def labels(value: object, m: int, classes: int, name: str = "y") -> Integers:
+    """Return `value` if it holds one integer label in [0, classes) for each of m examples."""
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected a NumPy array of integer labels, got {_describe(value)}")
+    if value.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected integer labels, got {_describe(value)}")
+    if value.shape != (m,):
+        raise ValueError(f"{name}: expected shape ({m},), one label an example, "
+                         f"got {_describe(value)}")
+    low, high = int(value.min()), int(value.max())
+    if low < 0 or high >= classes:
+        raise ValueError(f"{name}: expected labels from 0 to {classes - 1}, "
+                         f"got labels from {low} to {high}")
+    return value
+
+
+def count(value: object, name: str, minimum: int = 1) -> int:
+    """Return `value` as an int; ValueError unless it is a whole number >= minimum."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise ValueError(
+            f"{name}: expected a whole number of at least {minimum}, got {_describe(value)}"
+        )
+    if value < minimum:
+        raise ValueError(f"{name}: expected a whole number of at least {minimum}, got {value}")
+    return int(value)
+
+
+def number(
+    value: object,
+    name: str,
+    *,
+    low: float,
+    high: float = np.inf,
+    open_low: bool = False,
+) -> float:
+    """Return `value` as a float in [low, high), or in (low, high) with `open_low`.
+
+    ValueError for everything else, NaN and infinity included.
+    """
+    interval = f"{'(' if open_low else '['}{low:g}, {'∞' if high == np.inf else f'{high:g}'})"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise ValueError(f"{name}: expected a number in {interval}, got {_describe(value)}")
+    result = float(value)
+    above = result > low if open_low else result >= low
+    if not (above and result < high):
+        raise ValueError(f"{name}: expected a number in {interval}, got {value}")
+    return result
+
+
+def flag(value: object, name: str) -> bool:
+    """Return `value` as a bool; ValueError unless it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}: expected True or False, got {_describe(value)}")
+    return bool(value)
+
+
+def generator(value: object, name: str = "rng") -> np.random.Generator:
+    """Return `value` if it is a numpy.random.Generator, or a fresh one for None."""
+    if value is None:
+        return np.random.default_rng()
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(
+            f"{name}: expected a numpy.random.Generator, such as numpy.random.default_rng(0), "
+            f"got {_describe(value)}"
+        )
+    return value
+
+
+def gradient(value: object, shape: tuple[int, ...], name: str) -> Floats:
+    """Return `value` if it is a float array of that shape."""
+    array = float_array(value, name)
+    if array.shape != shape:
+        raise ValueError(
+            f"{name}: expected shape {shape}, that of the last output, got {_describe(array)}"
+        )
+    return array

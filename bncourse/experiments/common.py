@@ -1,0 +1,146 @@
+"""What the chapters' experiments share: the setting of the book, and how it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bncourse.data import Digits, load_digits
+from bncourse.layers import Layer
+from bncourse.network import Sequential, mlp
+from bncourse.optimizers import GradientDescent, Optimizer
+from bncourse.statistics import kept_statistics, population_statistics, use_statistics
+from bncourse.training import History, accuracy, train
+
+#: The seeds of the book; medians over them are reported.
+SEEDS = (0, 1, 2)
+SIZES = (64, 100, 100, 100, 10)
+BATCH_SIZE = 60
+
+
+def full_statistics_accuracy(net: Sequential, digits: Digits) -> float:
+    """Return the test accuracy with full-train statistics, leaving the running ones as they were.
+
+    Running averages need time to warm up (chapter 6). Statistics computed from the whole training
+    set at the moment of asking show what the *weights* have learned.
+
+    Parameters
+    ----------
+    net : Sequential
+        With or without batch norm.
+    digits : Digits
+        Training set for the statistics, test set for the accuracy.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+    """
+    with kept_statistics(net):
+        use_statistics(net, population_statistics(net, digits.x_train))
+        return accuracy(net, digits.x_test, digits.y_test)
+
+
+def train_digits(
+    seed: int,
+    activation: type[Layer],
+    batch_norm: bool,
+    learning_rate: float,
+    steps: int,
+    *,
+    init: str = "he",
+    gain: float = 1.0,
+    sizes: Sequence[int] = SIZES,
+    batch_size: int = BATCH_SIZE,
+    digits: Digits | None = None,
+    optimizer: Optimizer | None = None,
+    every: int = 10,
+    stop: Callable[[History], bool] | None = None,
+    measure: bool = False,
+    **options: Any,
+) -> tuple[Sequential, History]:
+    """Train the book's network on the digits: the same weights and batches for the same seed.
+
+    Parameters
+    ----------
+    seed : int
+        Of the initial weights and of the order of the examples, by independent streams.
+    activation : type
+        Of the hidden layers.
+    batch_norm : bool
+        With or without; with the same seed both start from the same weights.
+    learning_rate : float
+        Of plain gradient descent, unless `optimizer` is given.
+    steps : int
+        At most.
+    init, gain, sizes, **options
+        As for `mlp`.
+    batch_size : int
+        Examples per mini-batch.
+    digits : Digits, optional
+        By default ``load_digits()``.
+    optimizer : Optimizer, optional
+        Instead of gradient descent.
+    every, stop
+        As for `train`.
+    measure : bool
+        Whether to record ``"test accuracy"`` (see `full_statistics_accuracy`) every `every` steps.
+
+    Returns
+    -------
+    net : Sequential
+    history : History
+    """
+    digits = load_digits() if digits is None else digits
+    weights, order = np.random.default_rng(seed).spawn(2)
+    net = mlp(sizes, activation, batch_norm, init=init, gain=gain, rng=weights, **options)
+    history = train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=GradientDescent(learning_rate) if optimizer is None else optimizer,
+        batch_size=batch_size,
+        steps=steps,
+        rng=order,
+        metrics={"test accuracy": lambda net: full_statistics_accuracy(net, digits)} if measure else None,
+        every=every,
+        stop=stop,
+    )
+    return net, history
+
+
+def steps_to_accuracy(
+    seed: int,
+    activation: type[Layer],
+    batch_norm: bool,
+    learning_rate: float,
+    *,
+    target: float = 0.90,
+    at_most: int = 2000,
+    **options: Any,
+) -> float:
+    """Return the steps until the test accuracy first reaches the target, checked every 10.
+
+    Parameters
+    ----------
+    seed, activation, batch_norm, learning_rate, **options
+        As for `train_digits`.
+    target : float
+        Test accuracy to reach.
+    at_most : int
+        Steps after which to give up.
+
+    Returns
+    -------
+    float
+        Steps; infinity if the target was not reached. (A median over seeds then stays right as
+        long as fewer than half of the runs fail.)
+    """
+    _, history = train_digits(
+        seed, activation, batch_norm, learning_rate, at_most, measure=True,
+        stop=lambda history: history.metrics["test accuracy"][-1] >= target, **options,
+    )
+    step = history.first_step("test accuracy", target)
+    return float("inf") if step is None else float(step)

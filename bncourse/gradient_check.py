@@ -1,0 +1,122 @@
+"""Compare the gradients that a network computes with those that its loss shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bncourse import _validation as check
+from bncourse._validation import Floats, Integers
+from bncourse.losses import SoftmaxCrossEntropy
+from bncourse.network import Sequential
+from bncourse.statistics import kept_statistics
+from bncourse.training import Loss
+
+
+def gradient_errors(
+    net: Sequential,
+    x: Floats,
+    y: Integers,
+    loss: Loss | None = None,
+    step: float = 1e-5,
+) -> dict[str, float]:
+    r"""Return, for each parameter array, how far its gradient is from central differences.
+
+    Each parameter is moved by ±h in turn, in training mode:
+
+    .. math::
+
+        g_k = \frac{J(\theta + h e_k) - J(\theta - h e_k)}{2h}, \qquad
+        \text{error} = \frac{\lVert d\theta - g \rVert}
+                            {\max(\lVert d\theta \rVert + \lVert g \rVert, s)}
+
+    The norms run over one array. The floor s is 1/1000 of the norm of the whole gradient: without
+    it, an array whose true gradient is zero, such as a bias before batch norm, would show the
+    ratio of two rounding errors.
+
+    Parameters
+    ----------
+    net : Sequential
+        Of float64 parameters. It is left as it was, running statistics included; `dtheta` holds
+        the gradient.
+    x : array, shape (m, n)
+        Examples.
+    y : array of int, shape (m,)
+        Labels.
+    loss : callable, optional
+        By default `SoftmaxCrossEntropy`.
+    step : float
+        h above.
+
+    Returns
+    -------
+    dict of str to float
+        By names such as ``"1.gamma"``: layer number and parameter.
+
+    Raises
+    ------
+    ValueError
+        If the network is not float64 (float32 has too few digits to difference), or the data
+        don't fit.
+    TypeError
+        If they are not arrays.
+    """
+    loss = SoftmaxCrossEntropy() if loss is None else loss
+    h = check.number(step, "step", low=0.0, open_low=True)
+    if net.dtype != np.float64:
+        raise ValueError(f"net: expected parameters of dtype float64, got {net.dtype}")
+    numeric = np.empty_like(net.theta)
+    with kept_statistics(net):
+        for k in range(net.theta.size):
+            kept = net.theta[k]
+            try:
+                net.theta[k] = kept + h
+                above, _ = loss(net.forward(x, training=True), y)
+                net.theta[k] = kept - h
+                below, _ = loss(net.forward(x, training=True), y)
+            finally:
+                net.theta[k] = kept
+            numeric[k] = (above - below) / (2 * h)
+        _, dz = loss(net.forward(x, training=True), y)
+        net.backward(dz)
+
+    floor = 1e-3 * float(np.linalg.norm(net.dtheta))
+    errors: dict[str, float] = {}
+    start = 0
+    for i, layer in enumerate(net.layers):
+        for name, p in layer.params.items():
+            ours, theirs = net.dtheta[start : start + p.size], numeric[start : start + p.size]
+            scale = max(float(np.linalg.norm(ours) + np.linalg.norm(theirs)), floor)
+            # A gradient that is zero everywhere agrees with differences that are zero.
+            difference = float(np.linalg.norm(ours - theirs))
+            errors[f"{i}.{name}"] = difference / scale if difference else 0.0
+            start += p.size
+    return errors
+
+
+def gradient_check(
+    net: Sequential,
+    x: Floats,
+    y: Integers,
+    loss: Loss | None = None,
+    step: float = 1e-5,
+) -> float:
+    """Return the largest of `gradient_errors`: below 1e-7 where the backward pass is right.
+
+    Parameters
+    ----------
+    net, x, y, loss, step
+        As for `gradient_errors`. Use odd parameters (γ not 1, β not 0, biases not 0): zeros hide
+        a wrong backward pass. A ReLU whose input is within `step` of 0 has no derivative there
+        and shows a large error without a fault.
+
+    Returns
+    -------
+    float
+        Relative error, without unit.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `gradient_errors`.
+    """
+    return max(gradient_errors(net, x, y, loss, step).values(), default=0.0)

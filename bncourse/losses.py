@@ -1,0 +1,63 @@
+"""The loss: softmax and cross-entropy, together, because their gradient is simpler together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bncourse import _validation as check
+from bncourse._validation import Floats, Integers
+
+
+class SoftmaxCrossEntropy:
+    r"""Mean cross-entropy of the softmax of the logits.
+
+    With :math:`\hat y_k = e^{z_k} / \sum_j e^{z_j}` for each example,
+
+    .. math::
+
+        J = -\frac{1}{m}\sum_i \ln \hat y^{(i)}_{y^{(i)}}, \qquad
+        \frac{\partial J}{\partial z^{(i)}_k}
+          = \frac{1}{m}\left(\hat y^{(i)}_k - [k = y^{(i)}]\right)
+
+    The loss is in nats: guessing evenly among K classes costs ln K.
+    """
+
+    def __call__(self, z: Floats, y: Integers) -> tuple[float, Floats]:
+        """Compute the loss and its gradient.
+
+        Parameters
+        ----------
+        z : array, shape (m, k)
+            Logits, one example per row.
+        y : array of int, shape (m,)
+            Labels from 0 to k − 1.
+
+        Returns
+        -------
+        loss : float
+            J, in nats.
+        dz : array, shape (m, k), of the dtype of `z`
+            ∂J/∂z.
+
+        Raises
+        ------
+        ValueError
+            If a shape, a dtype or a label is not as above.
+        TypeError
+            If one of them is not an array.
+        """
+        z = check.batch(z, None, "z")
+        m = len(z)
+        y = check.labels(y, m, z.shape[1])
+        rows = np.arange(m)
+        # Softmax does not change when a constant is taken from all logits of an example, and
+        # with the largest one at 0 no exponential overflows.
+        shifted = z - z.max(axis=1, keepdims=True)
+        correct = shifted[rows, y]
+        dz = np.exp(shifted, out=shifted)
+        total = dz.sum(axis=1, keepdims=True)
+        loss = float(np.mean(np.log(total[:, 0]) - correct))
+        dz /= total
+        dz[rows, y] -= 1
+        dz /= m
+        return loss, dz

@@ -1,0 +1,303 @@
+"""Averages for test time: exponentially weighted, cumulative, and of the whole training set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from bncourse import _validation as check
+from bncourse._validation import Floats
+from bncourse.network import Sequential
+from bncourse.normalization import BatchNorm, batch_norm
+
+
+class ExponentialMovingAverage:
+    r"""An average in which the past fades by a constant factor.
+
+    .. math:: v_t = d\,v_{t-1} + (1 - d)\,x_t, \qquad v_0 = 0
+
+    With :math:`v_0 = 0` the weights of the first t values add up to :math:`1 - d^t` only;
+    bias correction divides by that sum:
+
+    .. math:: \hat v_t = \frac{v_t}{1 - d^t}
+
+    Parameters
+    ----------
+    decay : float
+        d above: the weight of the old value, in [0, 1).
+    bias_correction : bool
+        Whether `value` is v̂ or v.
+
+    Attributes
+    ----------
+    steps : int
+        Values seen.
+
+    Raises
+    ------
+    ValueError
+        If `decay` is outside [0, 1).
+    """
+
+    def __init__(self, decay: float, bias_correction: bool = True) -> None:
+        self.decay = check.number(decay, "decay", low=0.0, high=1.0)
+        self.bias_correction = check.flag(bias_correction, "bias_correction")
+        self.steps = 0
+        self._v: Floats = np.zeros(())
+
+    def update(self, x: Floats | float) -> Floats:
+        """Take in a value (a number or an array, always of one shape) and return the average.
+
+        Raises
+        ------
+        ValueError
+            If the shape is not that of the values before, or the value is not real.
+        """
+        x = _real(x)
+        if self.steps and x.shape != self._v.shape:
+            raise ValueError(f"x: expected shape {self._v.shape}, as before, got {x.shape}")
+        if not self.steps:
+            self._v = np.zeros(x.shape, x.dtype)
+        self._v = self.decay * self._v + (1.0 - self.decay) * x
+        self.steps += 1
+        return self.value
+
+    @property
+    def value(self) -> Floats:
+        """The average so far; ValueError before the first value."""
+        if not self.steps:
+            raise ValueError("value: expected at least one update before it, got none")
+        v = self._v / (1.0 - self.decay**self.steps) if self.bias_correction else self._v
+        return np.array(v)
+
+    @property
+    def window(self) -> float:
+        """About how many recent values count: 1 / (1 − d)."""
+        return 1.0 / (1.0 - self.decay)
+
+
+class CumulativeAverage:
+    r"""An average in which all values weigh the same.
+
+    .. math:: v_t = v_{t-1} + \frac{x_t - v_{t-1}}{t}
+
+    Attributes
+    ----------
+    steps : int
+        Values seen.
+    """
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self._v: Floats = np.zeros(())
+
+    def update(self, x: Floats | float) -> Floats:
+        """Take in a value (a number or an array, always of one shape) and return the average.
+
+        Raises
+        ------
+        ValueError
+            If the shape is not that of the values before, or the value is not real.
+        """
+        x = _real(x)
+        if self.steps and x.shape != self._v.shape:
+            raise ValueError(f"x: expected shape {self._v.shape}, as before, got {x.shape}")
+        self.steps += 1
+        self._v = x.copy() if self.steps == 1 else self._v + (x - self._v) / self.steps
+        return self.value
+
+    @property
+    def value(self) -> Floats:
+        """The average so far; ValueError before the first value."""
+        if not self.steps:
+            raise ValueError("value: expected at least one update before it, got none")
+        return np.array(self._v)
+
+
+def _real(x: Floats | float) -> Floats:
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiu" or isinstance(x, np.ma.MaskedArray):
+        raise ValueError(f"x: expected real numbers, got {type(x).__name__} "
+                         f"of dtype {array.dtype}")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+class Statistics(NamedTuple):
+    """Mean and variance of each unit of one batch-norm layer.
+
+    Attributes
+    ----------
+    mean, var : array, shape (n,)
+    """
+
+    mean: Floats
+    var: Floats
+
+
+def layer_outputs(net: Sequential, x: Floats, statistics: str = "batch") -> list[Floats]:
+    """Return the output of every layer for a batch, changing nothing.
+
+    With ``"batch"``, batch norm uses the statistics of `x` itself, even for one example. With
+    ``"running"`` this is the evaluation mode, layer by layer.
+
+    Parameters
+    ----------
+    net : Sequential
+        The network.
+    x : array, shape (m, n)
+        The batch.
+    statistics : {"batch", "running"}
+        What batch norm normalises by.
+
+    Returns
+    -------
+    list of arrays
+        One for each layer; the last are the logits.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `x` doesn't fit, or `statistics` is another word.
+    """
+    if statistics not in ("batch", "running"):
+        raise ValueError(f"statistics: expected 'batch' or 'running', got {statistics!r}")
+    outputs: list[Floats] = []
+    for layer in net.layers:
+        if statistics == "batch" and isinstance(layer, BatchNorm):
+            x = check.batch(x, layer.n, "x")
+            x, _ = batch_norm(x, *layer.scale_and_shift(x.dtype), layer.epsilon)
+        else:
+            x = layer.forward(x, training=False)
+        outputs.append(x)
+    return outputs
+
+
+def population_statistics(
+    net: Sequential, x: Floats, batch_size: int | None = None
+) -> list[Statistics]:
+    r"""Compute the mean and variance that each batch-norm layer sees over a whole data set.
+
+    With one batch (the default) they are those of the layer's input when the whole set is
+    normalised together, with the weights as they are now. With batches of size m, each batch
+    is normalised by itself, as in training, and the batches' moments are put together by the
+    law of total variance, with :math:`m_t` examples in batch t and
+    :math:`N = \sum_t m_t`:
+
+    .. math::
+
+        \mu = \sum_t \frac{m_t}{N} \mu^{\{t\}}, \qquad
+        \sigma^2 = \sum_t \frac{m_t}{N}\left(
+            \sigma^{2\{t\}} + \left(\mu^{\{t\}} - \mu\right)^2\right)
+
+    This holds however the batches were drawn. Nothing is changed; `use_statistics` puts the
+    result into the network.
+
+    Parameters
+    ----------
+    net : Sequential
+        The network.
+    x : array, shape (N, n)
+        The data set, usually the training set.
+    batch_size : int, optional
+        m above, at least 2; the batches are taken in the order of `x`, and a single last
+        example is added to the batch before it.
+
+    Returns
+    -------
+    list of Statistics
+        One (mean, var) for each batch-norm layer, in order.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `x` doesn't fit the network, or `batch_size` is below 2 or above N.
+
+    Notes
+    -----
+    Known as *precise batch norm*. Source: Wu and Johnson (2021), arXiv:2105.07576, section 3.
+    """
+    x = check.batch(x, None, "x")
+    n = len(x)
+    size = n if batch_size is None else check.count(batch_size, "batch_size", 2)
+    if size > n:
+        raise ValueError(f"batch_size: expected at most the {n} examples, got {size}")
+    starts = list(range(0, n, size))
+    if len(starts) > 1 and n - starts[-1] == 1:
+        starts.pop()
+    ends = [*starts[1:], n]
+    moments: list[list[tuple[float, Floats, Floats]]] = [[] for _ in net.batch_norms]
+    for start, end in zip(starts, ends, strict=True):
+        inputs = _batch_norm_inputs(net, x[start:end])
+        for layer_moments, z in zip(moments, inputs, strict=True):
+            mean = z.mean(axis=0)
+            layer_moments.append(((end - start) / n, mean, np.square(z - mean).mean(axis=0)))
+    return [_total(layer_moments) for layer_moments in moments]
+
+
+def _batch_norm_inputs(net: Sequential, x: Floats) -> list[Floats]:
+    outputs = [x, *layer_outputs(net, x, "batch")]
+    return [outputs[i] for i, layer in enumerate(net.layers) if isinstance(layer, BatchNorm)]
+
+
+def _total(moments: Sequence[tuple[float, Floats, Floats]]) -> Statistics:
+    """Put weighted means and variances together by the law of total variance."""
+    mean = np.sum([weight * mu for weight, mu, _ in moments], axis=0)
+    var = np.sum([weight * (v + np.square(mu - mean)) for weight, mu, v in moments], axis=0)
+    return Statistics(mean, var)
+
+
+def use_statistics(net: Sequential, statistics: Sequence[Statistics]) -> None:
+    """Put a mean and a variance into each batch-norm layer as its running statistics.
+
+    Parameters
+    ----------
+    net : Sequential
+        Changed in place.
+    statistics : sequence of Statistics
+        One for each batch-norm layer, in order, as `population_statistics` returns them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If their number or a shape is wrong; nothing has been changed then.
+    """
+    layers = net.batch_norms
+    if len(statistics) != len(layers):
+        raise ValueError(f"statistics: expected one for each of {len(layers)} batch-norm layers, "
+                         f"got {len(statistics)}")
+    before = _running(net)
+    try:
+        for layer, (mean, var) in zip(layers, statistics, strict=True):
+            layer.set_statistics(mean, var)
+    except (TypeError, ValueError):
+        _restore(net, before)
+        raise
+
+
+@contextmanager
+def kept_statistics(net: Sequential) -> Iterator[None]:
+    """Leave the running statistics as they were, whatever training passes are made inside.
+
+    Parameters
+    ----------
+    net : Sequential
+        Measured in training mode inside the ``with`` block.
+    """
+    before = _running(net)
+    try:
+        yield
+    finally:
+        _restore(net, before)
+
+
+def _running(net: Sequential) -> list[tuple[Floats, Floats, int]]:
+    return [(layer.running_mean.copy(), layer.running_var.copy(), layer.batches_seen)
+            for layer in net.batch_norms]
+
+
+def _restore(net: Sequential, before: list[tuple[Floats, Floats, int]]) -> None:
+    for layer, (mean, var, seen) in zip(net.batch_norms, before, strict=True):
+        layer.running_mean[...], layer.running_var[...], layer.batches_seen = mean, var, seen

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from bncourse import MiniBatches, load_digits, standardize, two_features, whiten
+
+
+def test_the_digits_are_split_and_scaled(digits):
+    assert [a.shape for a in digits] == [(1437, 64), (1437,), (360, 64), (360,)]
+    assert digits.x_train.min() == 0.0
+    assert digits.x_train.max() == 1.0
+    assert digits.x_train.dtype == np.float64
+    counts = np.bincount(np.concatenate([digits.y_train, digits.y_test]))
+    np.testing.assert_array_equal(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+
+
+def test_the_digits_are_the_published_ones(digits):
+    # In the order of a stable sort, because the split permutes the examples.
+    images = np.concatenate([digits.x_train, digits.x_test]) * 16
+    labels = np.concatenate([digits.y_train, digits.y_test])
+    rows = np.column_stack([labels, images]).astype(np.uint8)
+    rows = rows[np.lexsort(rows.T[::-1])]
+    digest = hashlib.sha256(rows.tobytes()).hexdigest()
+    assert digest == (
+        "1b6a09f730bfe751d1f30985598ff7efda82a45af4d78e296c3c508586c103ad"
+    )
+
+
+def test_the_split_depends_on_the_seed_and_nothing_else(digits):
+    np.testing.assert_array_equal(load_digits().x_train, digits.x_train)
+    assert not np.array_equal(load_digits(seed=1).x_train, digits.x_train)
+
+
+def test_standardized_digits(digits):
+    x_train, _, x_test, _ = load_digits(standardized=True)
+    np.testing.assert_allclose(x_train.mean(axis=0), 0, atol=1e-13)
+    sd = x_train.std(axis=0)
+    assert set(np.round(sd, 12)) == {0.0, 1.0}
+    assert (sd < 0.5).sum() == 3  # the constant pixels
+    mu, sigma = digits.x_train.mean(axis=0), digits.x_train.std(axis=0)
+    varying = sigma > 1e-9
+    np.testing.assert_allclose(
+        x_test[:, varying], ((digits.x_test - mu) / np.where(varying, sigma, 1))[:, varying]
+    )
+    assert np.isfinite(x_test).all()
+
+
+def test_float32_digits():
+    assert load_digits(dtype=np.float32).x_train.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"seed": -1}, {"seed": 0.5}, {"seed": None}, {"standardized": 1}, {"dtype": np.int8}],
+)
+def test_load_digits_refuses_bad_options(options):
+    with pytest.raises(ValueError, match="expected"):
+        load_digits(**options)
+
+
+def test_standardize_leaves_its_argument_alone(rng):
+    x = rng.normal(5, 3, (20, 4))
+    kept = x.copy()
+    x.flags.writeable = False
+    standardize(x, x)
+    np.testing.assert_array_equal(x, kept)
+    with pytest.raises(ValueError, match=r"\(m, 4\)"):
+        standardize(x, np.ones((3, 5)))
+
+
+def test_whitened_features_have_the_identity_as_covariance(rng):
+    x = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5)) + 7
+    white, other = whiten(x, x[:3])
+    np.testing.assert_allclose(white.T @ white / 200, np.eye(5), atol=1e-11)
+    np.testing.assert_allclose(other, white[:3], atol=1e-12)
+    with pytest.raises(ValueError, match="combination of the others"):
+        whiten(np.column_stack([x, x[:, 0]]))
+
+
+def test_two_features_have_exactly_the_stated_moments(rng):
+    x = two_features(50, 100.0, -0.9, rng)
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(x.std(axis=0), [1.0, 100.0], rtol=1e-12)
+    assert np.corrcoef(x.T)[0, 1] == pytest.approx(-0.9, rel=1e-12)
+    for bad in ((2, 1.0, 0.0), (9, 0.0, 0.0), (9, 1.0, 1.0), (9, 1.0, -1.0)):
+        with pytest.raises(ValueError, match="expected"):
+            two_features(*bad, rng)
+
+
+@pytest.mark.parametrize(("m", "size"), [(10, 3), (10, 5), (10, 10), (10, 1), (1, 1)])
+def test_an_epoch_is_a_partition_of_the_data(m, size, rng):
+    x, y = np.arange(2.0 * m).reshape(m, 2), np.arange(m)
+    batches = MiniBatches(x, y, size, rng)
+    seen = list(batches)
+    assert len(seen) == len(batches) == -(-m // size)
+    assert [len(a) for a, _ in seen[:-1]] == [size] * (len(seen) - 1)
+    assert sorted(np.concatenate([b for _, b in seen])) == list(range(m))
+    for a, b in seen:
+        np.testing.assert_array_equal(a, x[b])
+
+
+def test_each_epoch_has_its_own_order_and_the_seed_decides_it():
+    x, y = np.ones((100, 1)), np.arange(100)
+    batches = MiniBatches(x, y, 100, np.random.default_rng(0))
+    (first,), (second,) = ([b for _, b in batches] for _ in range(2))
+    assert not np.array_equal(first, second)
+    (again,) = (b for _, b in MiniBatches(x, y, 100, np.random.default_rng(0)))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_without_shuffling_the_order_is_that_of_the_data():
+    x, y = np.ones((7, 1)), np.arange(7)
+    got = [list(b) for _, b in MiniBatches(x, y, 3, shuffle=False)]
+    assert got == [[0, 1, 2], [3, 4, 5], [6]]
+    dropped = MiniBatches(x, y, 3, shuffle=False, drop_last=True)
+    assert [list(b) for _, b in dropped] == [[0, 1, 2], [3, 4, 5]]
+    assert len(dropped) == 2
+
+
+def test_batches_are_copies():
+    x, y = np.ones((4, 1)), np.arange(4)
+    for a, b in MiniBatches(x, y, 2):
+        a += 1
+        b += 1
+    np.testing.assert_array_equal(x, 1)
+    np.testing.assert_array_equal(y, range(4))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "size", "error"),
+    [
+        (np.ones((4, 2)), np.zeros(4, int), 0, ValueError),
+        (np.ones((4, 2)), np.zeros(4, int), 5, ValueError),
+        (np.ones((4, 2)), np.zeros(4, int), 2.0, ValueError),
+        (np.ones((4, 2)), np.zeros(3, int), 2, ValueError),
+        (np.ones((4, 2)), np.zeros(4), 2, ValueError),
+        (np.ones((4, 2)), -np.ones(4, int), 2, ValueError),
+        (np.ones(4), np.zeros(4, int), 2, ValueError),
+        ([[1.0]], np.zeros(1, int), 1, TypeError),
+    ],
+)
+def test_mini_batches_refuse_what_does_not_fit(x, y, size, error):
+    with pytest.raises(error, match="expected"):
+        MiniBatches(x, y, size)
