@@ -108,7 +108,7 @@ class Momentum(Optimizer):
         α, above 0.
     decay : float
         d above: the weight of the old average, in [0, 1). The deeplearning.ai course calls it
-        β₁ and uses this form. PyTorch's SGD has it with ``momentum=d, dampening=1-d``, but for
+        β₁ and uses this form. PyTorch's SGD has it with ``momentum=d, dampening=d``, but for
         its first step, which takes the whole gradient.
 
     Raises

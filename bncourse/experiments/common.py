@@ -38,6 +38,8 @@ def full_statistics_accuracy(net: Sequential, digits: Digits) -> float:
     float
         From 0 to 1.
     """
+    if not net.batch_norms:
+        return accuracy(net, digits.x_test, digits.y_test)
     with kept_statistics(net):
         use_statistics(net, population_statistics(net, digits.x_train))
         return accuracy(net, digits.x_test, digits.y_test)
@@ -59,6 +61,7 @@ def train_digits(
     every: int = 10,
     stop: Callable[[History], bool] | None = None,
     measure: bool = False,
+    drop_last: bool = False,
     **options: Any,
 ) -> tuple[Sequential, History]:
     """Train the book's network on the digits: the same weights and batches for the same seed.
@@ -85,6 +88,8 @@ def train_digits(
         Instead of gradient descent.
     every, stop
         As for `train`.
+    drop_last : bool
+        As for `train`.
     measure : bool
         Whether to record ``"test accuracy"`` (see `full_statistics_accuracy`) every `every` steps.
 
@@ -107,6 +112,7 @@ def train_digits(
         metrics={"test accuracy": lambda net: full_statistics_accuracy(net, digits)} if measure else None,
         every=every,
         stop=stop,
+        drop_last=drop_last,
     )
     return net, history
 
@@ -121,7 +127,9 @@ def steps_to_accuracy(
     at_most: int = 2000,
     **options: Any,
 ) -> float:
-    """Return the steps until the test accuracy first reaches the target, checked every 10.
+    """Return the steps until the test accuracy first reaches the target.
+
+    It is checked every 10 steps, or every `every`.
 
     Parameters
     ----------
@@ -138,9 +146,11 @@ def steps_to_accuracy(
         Steps; infinity if the target was not reached. (A median over seeds then stays right as
         long as fewer than half of the runs fail.)
     """
-    _, history = train_digits(
-        seed, activation, batch_norm, learning_rate, at_most, measure=True,
-        stop=lambda history: history.metrics["test accuracy"][-1] >= target, **options,
-    )
+    # A run that diverges is a result too: it never reaches the target.
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, history = train_digits(
+            seed, activation, batch_norm, learning_rate, at_most, measure=True,
+            stop=lambda history: history.metrics["test accuracy"][-1] >= target, **options,
+        )
     step = history.first_step("test accuracy", target)
     return float("inf") if step is None else float(step)

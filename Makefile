@@ -1,0 +1,64 @@
+# Two commands for readers: `make book` and `make test`. `make help` lists the others.
+
+# Any Python from 3.11 on; `make PYTHON=/path/to/python book` chooses another one.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BOOK := _build/html/index.html
+NOTEBOOKS := $(wildcard book/*.ipynb)
+
+# The matrices of the course are small: more threads only get in each other's way.
+export OPENBLAS_NUM_THREADS = 1
+export OMP_NUM_THREADS = 1
+export MKL_NUM_THREADS = 1
+export VECLIB_MAXIMUM_THREADS = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lint unit notebooks html lab refresh clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+book: $(STAMP) ## build the HTML and say where it is
+	$(BIN)/jupyter-book build -W -n --keep-going . --quiet
+	@echo
+	@echo "The book is at $(CURDIR)/$(BOOK)"
+	@echo "Open that file in a browser, or serve it, which makes the search work too:"
+	@echo "    $(BIN)/python -m http.server --directory _build/html"
+
+test: lint unit notebooks html ## run every check that needs no browser
+	@echo "All checks passed."
+
+lint: $(STAMP) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+unit: $(STAMP) ## run the tests of the package and of the claims
+	$(BIN)/python -m pytest tests --ignore=tests/html --ignore=tests/browser -n 2 -q
+
+notebooks: $(STAMP) ## execute every notebook and compare its outputs with the stored ones
+	$(BIN)/python tools/notebooks.py check $(NOTEBOOKS)
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
+		--nbval-cell-timeout 120 -p no:cacheprovider -n 2 --dist loadscope -q $(NOTEBOOKS)
+
+html: $(STAMP) ## build the HTML afresh, with warnings as errors, and test it
+	rm -rf _build
+	$(BIN)/jupyter-book build -W -n --keep-going . --quiet
+	$(BIN)/python -m pytest tests/html -n 2 -q
+
+lab: $(STAMP) ## open JupyterLab on the chapters
+	$(BIN)/jupyter lab book
+
+refresh: $(STAMP) ## execute the notebooks and store their outputs (NOTEBOOKS=book/x.ipynb for one)
+	$(BIN)/python tools/notebooks.py refresh $(NOTEBOOKS)
+
+clean: ## remove what was built, and the environment
+	rm -rf _build $(VENV)

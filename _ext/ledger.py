@@ -1,0 +1,249 @@
+"""Directives that show the ledger of claims, ``book/claims.yml``.
+
+``{ledger}`` is the table of all claims, ``{omissions}`` what the notes leave out,
+``{corrections} 3`` the corrections of one chapter, and ``{verdicts}`` the verdict table of the
+chapter that asks why batch norm works. All say what the ledger says, so none can go stale.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+logger = logging.getLogger(__name__)
+
+PAGE = "book/corrections"
+STYLE, SCRIPT = "ledger.css", "ledger.js"
+
+
+def _ledger_data() -> Any:
+    """Return the module ``tools/ledger.py``, which is no package's."""
+    if "ledger_data" not in sys.modules:
+        path = Path(__file__).resolve().parents[1] / "tools" / "ledger.py"
+        spec = importlib.util.spec_from_file_location("ledger_data", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["ledger_data"] = module
+        spec.loader.exec_module(module)
+    return sys.modules["ledger_data"]
+
+
+class evidence(nodes.Inline, nodes.TextElement):  # noqa: N801 (docutils names nodes so)
+    """A link to a place in a chapter, resolved when all chapters have been read."""
+
+
+class _LedgerDirective(SphinxDirective):
+    """What the directives have in common: the data, and text that is MyST."""
+
+    def ledger(self) -> Any:
+        data = _ledger_data()
+        path = Path(self.env.srcdir) / data.LEDGER
+        self.env.note_dependency(str(path))
+        return data.load(Path(self.env.srcdir))
+
+    def myst(self, text: str) -> list[nodes.Node]:
+        holder = nodes.Element()
+        self.state.nested_parse(StringList(text.splitlines(), str(self.env.docname)), 0, holder)
+        return holder.children
+
+    def link(self, entry: dict[str, Any], text: str) -> nodes.Node:
+        docname = _ledger_data().CHAPTERS[entry["chapter"]]
+        return evidence("", text, docname=docname, anchor=entry["anchor"], owner=entry["id"])
+
+    def table(self, heads: list[str], rows: Iterable[tuple[list[str], list[list[nodes.Node]]]],
+              name: str) -> nodes.table:
+        """Return a table from rows of classes and cells."""
+        table = nodes.table(classes=["ledger", name, "colwidths-auto"])
+        group = nodes.tgroup(cols=len(heads))
+        group += [nodes.colspec(colwidth=1) for _ in heads]
+        head = nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in heads))
+        group += nodes.thead("", head)
+        body = nodes.tbody()
+        for classes, cells in rows:
+            body += nodes.row("", *(nodes.entry("", *cell) for cell in cells), classes=classes)
+        group += body
+        table += group
+        return table
+
+    def sources(self, entry: dict[str, Any]) -> list[nodes.Node]:
+        keys = ",".join(entry["sources"])
+        return self.myst(f"{{cite:p}}`{keys}`") if keys else []
+
+
+def _verdict(verdict: str) -> nodes.Node:
+    return nodes.inline("", verdict, classes=["verdict", _slug(verdict)])
+
+
+def _slug(verdict: str) -> str:
+    return "verdict-" + verdict.replace(" ", "-")
+
+
+def _paragraph(*parts: nodes.Node) -> nodes.Node:
+    return nodes.paragraph("", "", *parts)
+
+
+class LedgerDirective(_LedgerDirective):
+    """All claims, with the counts of their verdicts first."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the counts and the table."""
+        ledger = self.ledger()
+        counts = ledger.counts()
+        words = [f"{count} are {name}" if name != "needs qualification"
+                 else f"{count} need qualification" for name, count in counts.items()]
+        sentence = (f"Of {len(ledger.claims)} claims, {', '.join(words[:-1])} and {words[-1]}.")
+        return [_paragraph(nodes.strong("", sentence)), self.counts(ledger),
+                self.table(["Claim", "Verdict", "The notes say", "What is right", "Evidence"],
+                           self.rows(ledger), "ledger-claims")]
+
+    def counts(self, ledger: Any) -> nodes.table:
+        """Return the verdicts by chapter."""
+        data = _ledger_data()
+        rows = []
+        for number in data.CHAPTERS:
+            verdicts = [c["verdict"] for c in ledger.claims if c["chapter"] == number]
+            cells = [str(number), *(str(verdicts.count(v)) for v in data.VERDICTS)]
+            rows.append(([], [[nodes.paragraph("", text)] for text in cells]))
+        return self.table(["Chapter", *(v.capitalize() for v in data.VERDICTS)], rows,
+                          "ledger-counts")
+
+    def rows(self, ledger: Any) -> Iterator[tuple[list[str], list[list[nodes.Node]]]]:
+        """Yield the classes and the cells of each claim."""
+        for claim in ledger.claims:
+            shown = [_paragraph(self.link(claim, f"chapter {claim['chapter']}"))]
+            if claim["test"]:
+                shown.append(_paragraph(nodes.literal("", claim["test"].split("::")[1])))
+            else:
+                reason = _inline(self.myst(claim["reason"]))
+                shown.append(_paragraph(nodes.Text("No test: "), *reason))
+            right = list(self.myst(claim["correction"]))
+            if "changed" in claim:
+                right.append(_paragraph(nodes.emphasis("", "Judged anew: "),
+                                        *_inline(self.myst(claim["changed"]))))
+            says = [*self.myst(claim["claim"]),
+                    nodes.paragraph("", claim["notes"], classes=["ledger-where"])]
+            yield ([f"chapter-{claim['chapter']}", _slug(claim["verdict"])],
+                   [[_paragraph(self.link(claim, claim["id"]))],
+                    [_paragraph(_verdict(claim["verdict"]))],
+                    says, right, shown + self.sources(claim)])
+
+
+def _inline(paragraphs: Iterable[nodes.Node]) -> list[nodes.Node]:
+    """Return what stands in the paragraphs."""
+    return [child for paragraph in paragraphs for child in paragraph.children]
+
+
+class OmissionsDirective(_LedgerDirective):
+    """What the notes leave out, and where the book has it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        rows = [([], [self.myst(entry["what"]),
+                      [_paragraph(self.link(entry, f"chapter {entry['chapter']}"))],
+                      self.sources(entry)]) for entry in self.ledger().omissions]
+        return [self.table(["Missing from the notes", "Here", "Sources"], rows,
+                           "ledger-omissions")]
+
+
+class CorrectionsDirective(_LedgerDirective):
+    """The corrections made in one chapter, whose number is the argument."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the list, and how many claims needed none."""
+        data = _ledger_data()
+        if self.arguments[0] not in map(str, data.CHAPTERS):
+            raise self.error(f"expected a chapter from 1 to 6, got {self.arguments[0]!r}")
+        claims = [c for c in self.ledger().claims if c["chapter"] == int(self.arguments[0])]
+        items = nodes.bullet_list(classes=["ledger-corrections"])
+        for claim in claims:
+            if claim["verdict"] != "correct":
+                items += nodes.list_item("", _paragraph(
+                    self.link(claim, claim["id"]), nodes.Text(" "), _verdict(claim["verdict"]),
+                    nodes.Text(" "), *_inline(self.myst(claim["correction"]))))
+        correct = sum(claim["verdict"] == "correct" for claim in claims)
+        tail = "none is" if not correct else "one is" if correct == 1 else f"{correct} are"
+        last = _paragraph(
+            nodes.Text(f"Of the {len(claims)} claims that belong to this chapter, {tail} correct "
+                       "as they stand. All are listed in "),
+            evidence("", "Corrections to the notes", docname=PAGE, anchor="", owner="the list"),
+            nodes.Text("."))
+        return [items, last]
+
+
+class VerdictsDirective(_LedgerDirective):
+    """The reasons that are given for batch norm's success, weighed."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        ledger = self.ledger()
+        by_id = {claim["id"]: claim for claim in ledger.claims}
+        rows = []
+        for reason in ledger.reasons:
+            links: list[nodes.Node] = []
+            for name in reason["claims"]:
+                links += [self.link(by_id[name], name), nodes.Text(" ")]
+            rows.append(([], [
+                [*self.myst(reason["reason"]), nodes.paragraph("", "", *links[:-1],
+                                                               classes=["ledger-where"])],
+                self.myst(reason["here"]), self.myst(reason["literature"]),
+                self.myst(reason["status"])]))
+        return [self.table(["Reason", "Evidence here", "Evidence in the literature", "Status"],
+                           rows, "ledger-verdicts")]
+
+
+def resolve_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Turn the links into references, and warn of places that the pages don't have."""
+    ids: dict[str, set[str]] = {}
+    for link in list(doctree.findall(evidence)):
+        target, anchor = link["docname"], link["anchor"]
+        if target not in app.env.found_docs:
+            logger.warning("%s: there is no page %r", link["owner"], target, location=docname,
+                           type="ledger", subtype="page")
+            link.replace_self(nodes.Text(link.astext()))
+            continue
+        if target not in ids:
+            ids[target] = set(app.env.get_doctree(target).ids)
+        if anchor and anchor not in ids[target]:
+            logger.warning("%s: the page %r has no place %r", link["owner"], target, anchor,
+                           location=docname, type="ledger", subtype="anchor")
+        uri = "" if target == docname else app.builder.get_relative_uri(docname, target)
+        reference = nodes.reference("", link.astext(), internal=True,
+                                    refuri=f"{uri}#{anchor}" if anchor else uri)
+        link.replace_self(reference)
+
+
+def add_assets(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
+               doctree: nodes.document | None) -> None:
+    """Load the style and the script where they are used, and nowhere else."""
+    if doctree is None:
+        return
+    classes = {name for kind in (nodes.table, nodes.bullet_list)
+               for node in doctree.findall(kind) for name in node["classes"]}
+    if any(name.startswith("ledger") for name in classes):
+        app.add_css_file(STYLE)
+    if "ledger-claims" in classes:
+        app.add_js_file(SCRIPT, loading_method="defer")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add the directives."""
+    app.add_node(evidence)
+    app.add_directive("ledger", LedgerDirective)
+    app.add_directive("omissions", OmissionsDirective)
+    app.add_directive("corrections", CorrectionsDirective)
+    app.add_directive("verdicts", VerdictsDirective)
+    app.connect("doctree-resolved", resolve_links)
+    app.connect("html-page-context", add_assets)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,71 @@
+"""What the frameworks call the pieces of batch norm; every entry is tested against a fixture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One framework's batch norm.
+
+    Attributes
+    ----------
+    framework, layer : str
+        Which.
+    argument : str
+        Name of the running statistics' hyperparameter.
+    default : float
+        Its default value.
+    weighs : {"old", "new"}
+        The value that it multiplies.
+    epsilon : float
+        Default of ε.
+    running_variance : {"biased", "unbiased"}
+        What goes into the running variance.
+    initial : tuple of float, or None
+        Running mean and variance at the start; None if the caller supplies them.
+    axis : int
+        Axis of the features in the default layout.
+    """
+
+    framework: str
+    layer: str
+    argument: str
+    default: float
+    weighs: str
+    epsilon: float
+    running_variance: str
+    initial: tuple[float, float] | None
+    axis: int
+
+    @property
+    def decay(self) -> float:
+        """The default as this book's decay: the weight of the old value."""
+        return self.default if self.weighs == "old" else round(1.0 - self.default, 12)
+
+
+CONVENTIONS = (
+    Convention("PyTorch", "torch.nn.BatchNorm1d", "momentum", 0.1, "new", 1e-5, "unbiased",
+               (0.0, 1.0), 1),
+    Convention("Keras", "keras.layers.BatchNormalization", "momentum", 0.99, "old", 1e-3,
+               "biased", (0.0, 1.0), -1),
+    Convention("Flax", "flax.linen.BatchNorm", "momentum", 0.99, "old", 1e-5, "biased",
+               (0.0, 1.0), -1),
+    Convention("ONNX", "BatchNormalization, opset 15", "momentum", 0.9, "old", 1e-5, "biased",
+               None, 1),
+    Convention("bncourse", "BatchNorm", "decay", 0.9, "old", 1e-5, "unbiased", (0.0, 1.0), 1),
+)
+
+
+def convention_table() -> str:
+    """Return the conventions as a table in plain text, one framework a line."""
+    header = f"{'':9} {'argument':9} {'default':>7} {'weighs':6} {'decay':>5} {'epsilon':>7}" \
+             f" {'variance':9} {'initial':7} axis"
+    rows = [
+        f"{c.framework:9} {c.argument:9} {c.default:7g} {c.weighs:6} {c.decay:5g} "
+        f"{c.epsilon:7g} {c.running_variance:9} "
+        f"{'given' if c.initial is None else f'{c.initial[0]:g}, {c.initial[1]:g}':7} {c.axis:4}"
+        for c in CONVENTIONS
+    ]
+    return "\n".join([header, *rows])

@@ -1,0 +1,133 @@
+"""One look for all figures: Okabe and Ito's colours, two fixed roles, labels on the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+#: Okabe and Ito's palette, which colour-blind readers can tell apart.
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+GREEN = "#009E73"
+YELLOW = "#F0E442"
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+PURPLE = "#CC79A7"
+
+#: The two roles that never change: a network without batch norm, and one with it.
+WITHOUT = VERMILION
+WITH = BLUE
+GREY = "#8a8a8a"
+INK = "#222222"
+#: The figures' own background: a light card on light and on dark pages.
+CARD = "#fdfcf9"
+
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 11.5,
+    "axes.titlesize": 12.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 12,
+    "axes.labelsize": 11.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#666666",
+    "axes.facecolor": CARD,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=[BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY]),
+    "figure.facecolor": CARD,
+    "figure.constrained_layout.use": True,
+    "grid.color": "#e4e2dc",
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 2.2,
+    "lines.markersize": 6,
+    "text.color": INK,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "legend.frameon": False,
+    "legend.fontsize": 10.5,
+    "axes.unicode_minus": True,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the style of the book inside the ``with`` block."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def new_figure(
+    width: float = 6.4, height: float = 3.8, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, Any]:
+    """Return a figure and its axes, made without pyplot; call it inside `style`.
+
+    Parameters
+    ----------
+    width, height : float
+        Inches, at 100 pixels an inch on the page. A phone shows it at about half that.
+    rows, columns : int
+        Of axes.
+    **options
+        As for ``Figure.subplots``.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : Axes, or array of Axes
+    """
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def label_line(
+    ax: Axes,
+    line: Line2D,
+    text: str,
+    at: int = -1,
+    offset: tuple[float, float] = (6, 0),
+    **options: Any,
+) -> None:
+    """Write a label in the line's colour beside one of its points.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where the line is.
+    line : Line2D
+        Plotted already.
+    text : str
+        The label.
+    at : int
+        Index of the point, by default the last.
+    offset : tuple of float
+        From that point, in points.
+    **options
+        As for ``Axes.annotate``.
+    """
+    x, y = line.get_xdata(), line.get_ydata()
+    options = {"color": line.get_color(), "va": "center", "fontweight": "bold"} | options
+    ax.annotate(text, (x[at], y[at]), xytext=offset, textcoords="offset points", **options)  # type: ignore[index]
+
+
+def title(figure: Figure, text: str) -> None:
+    """Write the finding over the whole figure, left-aligned."""
+    figure.suptitle(text, x=0.01, ha="left", fontweight="bold", fontsize=12.5)
+
+
+def join(values: Sequence[str]) -> str:
+    """Join words as a sentence does: ``a, b and c``."""
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}"

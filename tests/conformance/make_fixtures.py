@@ -1,0 +1,239 @@
+"""Make the fixtures: what PyTorch, Keras, Flax and ONNX compute, on inputs that are stored too.
+
+    pip install -r requirements-conformance.txt
+    python tests/conformance/make_fixtures.py            write the fixtures
+    python tests/conformance/make_fixtures.py --check    compare with the stored ones
+
+The tests read the stored files and need none of these packages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FIXTURES = Path(__file__).with_name("fixtures")
+BATCHES, M, N = 4, 8, 5
+
+
+def inputs() -> dict[str, np.ndarray]:
+    """Return four batches with features of very different scale, odd γ and β, and a test batch."""
+    rng = np.random.default_rng(20150211)
+    scale = np.array([1.0, 0.01, 100.0, 3.0, 0.5])
+    offset = np.array([0.0, 5.0, -200.0, 1.0, -0.3])
+    return {
+        "z": rng.normal(size=(BATCHES, M, N)) * scale + offset,
+        "dz": rng.normal(size=(BATCHES, M, N)),
+        "z_test": rng.normal(size=(3, N)) * scale + offset,
+        "gamma": rng.normal(1.0, 0.5, N),
+        "beta": rng.normal(0.0, 0.5, N),
+    }
+
+
+def torch_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """BatchNorm1d in float64, with gradients."""
+    import torch
+
+    layer = torch.nn.BatchNorm1d(N, dtype=torch.float64)
+    initial = (layer.running_mean.numpy().copy(), layer.running_var.numpy().copy())
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(data["gamma"]))
+        layer.bias.copy_(torch.from_numpy(data["beta"]))
+    out: dict[str, list[Any]] = {k: [] for k in ("y", "dx", "dgamma", "dbeta", "mean", "var")}
+    for z, dz in zip(data["z"], data["dz"], strict=True):
+        x = torch.from_numpy(z).requires_grad_()
+        layer.zero_grad()
+        y = layer(x)
+        y.backward(torch.from_numpy(dz))
+        for name, value in (("y", y), ("dx", x.grad), ("dgamma", layer.weight.grad),
+                            ("dbeta", layer.bias.grad), ("mean", layer.running_mean),
+                            ("var", layer.running_var)):
+            out[name].append(value.detach().numpy().copy())
+    layer.eval()
+    arrays = {k: np.array(v) for k, v in out.items()}
+    arrays["y_test"] = layer(torch.from_numpy(data["z_test"])).detach().numpy()
+    images = torch.zeros(2, 3, 4, 4)
+    torch.nn.BatchNorm2d(3)(images)  # channels are axis 1
+    return arrays, {
+        "framework": "PyTorch", "version": torch.__version__.split("+")[0],
+        "class": "torch.nn.BatchNorm1d", "argument": "momentum", "default": layer.momentum,
+        "epsilon": layer.eps, "initial_mean": float(initial[0][0]),
+        "initial_var": float(initial[1][0]), "axis": 1,
+    }
+
+
+def keras_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """BatchNormalization on the PyTorch backend, in float64."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+
+    keras.config.set_floatx("float64")  # else the inputs become float32
+    layer = keras.layers.BatchNormalization(dtype="float64")
+    layer.build((None, N))
+    initial = (layer.moving_mean.numpy().copy(), layer.moving_variance.numpy().copy())
+    layer.gamma.assign(data["gamma"])
+    layer.beta.assign(data["beta"])
+    out: dict[str, list[Any]] = {k: [] for k in ("y", "mean", "var")}
+    for z in data["z"]:
+        out["y"].append(layer(z, training=True).detach().numpy())
+        out["mean"].append(layer.moving_mean.numpy().copy())
+        out["var"].append(layer.moving_variance.numpy().copy())
+    arrays = {k: np.array(v) for k, v in out.items()}
+    arrays["y_test"] = layer(data["z_test"], training=False).detach().numpy()
+    return arrays, {
+        "framework": "Keras", "version": keras.__version__,
+        "class": "keras.layers.BatchNormalization", "argument": "momentum",
+        "default": layer.momentum, "epsilon": layer.epsilon,
+        "initial_mean": float(initial[0][0]), "initial_var": float(initial[1][0]),
+        "axis": layer.axis if isinstance(layer.axis, int) else layer.axis[0],
+    }
+
+
+def flax_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """linen.BatchNorm in float64, with gradients."""
+    import flax
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    from flax import linen
+
+    layer = linen.BatchNorm(use_running_average=False, dtype=np.float64, param_dtype=np.float64,
+                            use_fast_variance=False)
+    variables = layer.init(jax.random.PRNGKey(0), data["z"][0])
+    initial = variables["batch_stats"]
+    params = {"scale": data["gamma"], "bias": data["beta"]}
+    # Flax makes them float32, whatever the other types are.
+    stats = {name: np.asarray(value, np.float64) for name, value in initial.items()}
+    out: dict[str, list[Any]] = {k: [] for k in ("y", "dx", "dgamma", "dbeta", "mean", "var")}
+    for z, dz in zip(data["z"], data["dz"], strict=True):
+        def forward(p: Any, x: Any, stats: Any = stats) -> Any:
+            return layer.apply({"params": p, "batch_stats": stats}, x, mutable=["batch_stats"])
+
+        y, pullback, updated = jax.vjp(forward, params, z, has_aux=True)
+        dp, dx = pullback(dz)
+        stats = updated["batch_stats"]
+        for name, value in (("y", y), ("dx", dx), ("dgamma", dp["scale"]), ("dbeta", dp["bias"]),
+                            ("mean", stats["mean"]), ("var", stats["var"])):
+            out[name].append(np.array(value))
+    arrays = {k: np.array(v) for k, v in out.items()}
+    evaluate = layer.clone(use_running_average=True)
+    arrays["y_test"] = np.array(
+        evaluate.apply({"params": params, "batch_stats": stats}, data["z_test"])
+    )
+    return arrays, {
+        "framework": "Flax", "version": flax.__version__, "class": "flax.linen.BatchNorm",
+        "argument": "momentum", "default": layer.momentum, "epsilon": layer.epsilon,
+        "initial_mean": float(initial["mean"][0]), "initial_var": float(initial["var"][0]),
+        "axis": layer.axis,
+    }
+
+
+def onnx_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """BatchNormalization of the reference evaluator, in float64; statistics are inputs of it."""
+    import onnx
+    from onnx import TensorProto, helper
+    from onnx.reference import ReferenceEvaluator
+
+    names = ["z", "scale", "b", "mean", "var"]
+
+    def run(z: np.ndarray, mean: np.ndarray, var: np.ndarray, training: int) -> list[np.ndarray]:
+        outputs = ["y", "mean_out", "var_out"] if training else ["y"]
+        node = helper.make_node("BatchNormalization", names, outputs, training_mode=training)
+        value = lambda name: helper.make_tensor_value_info(name, TensorProto.DOUBLE, None)  # noqa: E731
+        graph = helper.make_graph([node], "g", [value(k) for k in names],
+                                  [value(k) for k in outputs])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)])
+        feed = dict(zip(names, (z, data["gamma"], data["beta"], mean, var), strict=True))
+        return ReferenceEvaluator(model).run(None, feed)
+
+    schema = onnx.defs.get_schema("BatchNormalization", 15)
+    defaults = {k: helper.get_attribute_value(schema.attributes[k].default_value)
+                for k in ("momentum", "epsilon")}
+    mean, var = np.zeros(N), np.ones(N)
+    out: dict[str, list[Any]] = {k: [] for k in ("y", "mean", "var")}
+    for z in data["z"]:
+        y, mean, var = run(z, mean, var, 1)
+        for name, array in (("y", y), ("mean", mean), ("var", var)):
+            out[name].append(array)
+    arrays = {k: np.array(v) for k, v in out.items()}
+    arrays["y_test"] = run(data["z_test"], mean, var, 0)[0]
+    return arrays, {
+        "framework": "ONNX", "version": onnx.__version__,
+        "class": "BatchNormalization, opset 15", "argument": "momentum",
+        "default": round(float(defaults["momentum"]), 6),
+        "epsilon": round(float(defaults["epsilon"]), 10),
+        "initial_mean": None, "initial_var": None, "axis": 1,
+    }
+
+
+def others_fixture() -> dict[str, np.ndarray]:
+    """Cross-entropy, four optimisers over ten steps, and the scales of the initialisers."""
+    import torch
+
+    rng = np.random.default_rng(7)
+    z, y = rng.normal(0, 5, (6, 4)), rng.integers(0, 4, 6)
+    tz = torch.from_numpy(z).requires_grad_()
+    loss = torch.nn.functional.cross_entropy(tz, torch.from_numpy(y))
+    loss.backward()
+    theta, gradients = rng.normal(size=6), rng.normal(size=(10, 6))
+    arrays = {"ce_z": z, "ce_y": y, "ce_loss": np.array(loss.item()), "ce_dz": tz.grad.numpy(),
+              "theta": theta, "gradients": gradients}
+    makers = {
+        "gradient_descent": lambda p: torch.optim.SGD(p, lr=0.1),
+        "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.9),
+        "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-8),
+        "adam": lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.9, 0.999), eps=1e-8),
+    }
+    for name, make in makers.items():
+        p = torch.nn.Parameter(torch.from_numpy(theta.copy()))
+        optimizer = make([p])
+        path = []
+        for g in gradients:
+            p.grad = torch.from_numpy(g.copy())
+            optimizer.step()
+            path.append(p.detach().numpy().copy())
+        arrays[f"path_{name}"] = np.array(path)
+    torch.manual_seed(0)
+    shape = (600, 400)
+    w = torch.empty(shape, dtype=torch.float64)
+    arrays["std_he"] = np.array(
+        torch.nn.init.kaiming_normal_(w, nonlinearity="relu").std().item())
+    arrays["std_xavier"] = np.array(torch.nn.init.xavier_normal_(w).std().item())
+    arrays["std_lecun"] = np.array(
+        torch.nn.init.kaiming_normal_(w, nonlinearity="linear").std().item())
+    return arrays
+
+
+def main() -> int:
+    """Write the fixtures, or compare them with the stored ones."""
+    data = inputs()
+    files: dict[str, dict[str, Any]] = {"inputs": data, "others": others_fixture()}
+    facts = []
+    for make in (torch_fixture, keras_fixture, flax_fixture, onnx_fixture):
+        arrays, fact = make(data)
+        files[fact["framework"].lower()] = arrays
+        facts.append(fact)
+    if "--check" in sys.argv:
+        for name, arrays in files.items():
+            with np.load(FIXTURES / f"{name}.npz") as stored:
+                assert set(stored.files) == set(arrays), name
+                for key, value in arrays.items():
+                    np.testing.assert_allclose(value, stored[key], rtol=1e-12, atol=1e-14,
+                                               err_msg=f"{name} {key}")
+        print("the installed frameworks agree with the stored fixtures")
+        return 0
+    FIXTURES.mkdir(exist_ok=True)
+    for name, arrays in files.items():
+        np.savez_compressed(FIXTURES / f"{name}.npz", **arrays)
+    (FIXTURES / "facts.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {len(files)} files of fixtures")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The ledger of claims is complete, legal and consistent with the bibliography."""
+
+import copy
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location("ledger_data", ROOT / "tools" / "ledger.py")
+ledger_data = importlib.util.module_from_spec(spec)
+sys.modules["ledger_data"] = ledger_data
+spec.loader.exec_module(ledger_data)
+
+
+@pytest.fixture
+def ledger():
+    return copy.deepcopy(ledger_data.load())
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return ledger_data.bibliography_keys()
+
+
+def test_ledger_has_no_problem(ledger, keys):
+    assert ledger_data.problems(ledger, keys) == []
+
+
+def test_every_claim_is_counted(ledger):
+    counts = ledger.counts()
+    assert tuple(counts) == ledger_data.VERDICTS
+    assert sum(counts.values()) == 80
+
+
+def test_nearly_all_claims_have_a_test(ledger):
+    assert sum(claim["test"] is None for claim in ledger.claims) <= 5
+
+
+def _without_claim(ledger):
+    del ledger.claims[7]
+
+
+def _claim_twice(ledger):
+    ledger.claims.append(copy.deepcopy(ledger.claims[0]))
+
+
+def _set(field, value):
+    def change(ledger):
+        ledger.claims[0][field] = value
+    return change
+
+
+def _drop(field):
+    def change(ledger):
+        del ledger.claims[0][field]
+    return change
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (_without_claim, r"missing \['C08'\]"),
+    (_claim_twice, r"more than once \['C01'\]"),
+    (_set("verdict", "probably"), "C01: expected a verdict"),
+    (_set("chapter", 7), "C01: expected a chapter from 1 to 6, got 7"),
+    (_set("sources", ["nobody1900nothing"]), "C01: 'nobody1900nothing' is not in the biblio"),
+    (_set("test", None), "C01: a claim without a test needs a reason"),
+    (_set("test", "tests/claims/test_ch2.py::test_c01_x"), "C01: expected a test named after"),
+    (_set("test", "tests/claims/test_ch1.py::test_c02_x"), "C01: expected a test named after"),
+    (_set("reason", "taste"), "C01: a reason is given only"),
+    (_set("anchor", "c02"), "C01: expected the anchor 'c01'"),
+    (_set("correction", " "), "C01: correction: expected text"),
+    (_set("correction", 3), "C01: correction: expected text, got 3"),
+    (_set("note", "x"), "C01: the field 'note' is unknown"),
+    (_drop("claim"), "C01: the field 'claim' is missing"),
+])
+def test_each_mistake_is_named(ledger, keys, change, message):
+    change(ledger)
+    found = "\n".join(ledger_data.problems(ledger, keys))
+    assert re.search(message, found), found
+
+
+def test_reasons_cite_known_sources_and_claims(ledger, keys):
+    ledger.reasons[0]["literature"] = "{cite:t}`nobody1900nothing` say so."
+    ledger.reasons[1]["claims"] = ["C99"]
+    found = "\n".join(ledger_data.problems(ledger, keys))
+    assert "'nobody1900nothing' is not in the bibliography" in found
+    assert "there is no claim 'C99'" in found
+
+
+def _repository(tmp_path, *, target="(c40)=", tag="claim-C40", count=1, body="assert True"):
+    """Write a repository with one chapter and one test, for claim C40."""
+    cells = [
+        {"cell_type": "markdown", "source": [f"{target}\n", "\n", "Text."], "metadata": {}},
+        {"cell_type": "code", "source": ["1"], "metadata": {"tags": [tag]},
+         "execution_count": count, "outputs": []},
+    ]
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "03-beta-replaces-b.ipynb").write_text(json.dumps({"cells": cells}))
+    (tmp_path / "tests" / "claims").mkdir(parents=True)
+    (tmp_path / "tests" / "claims" / "test_ch3.py").write_text(
+        f"def test_c40_dense_adds_its_bias():\n    {body}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({}, None),
+    ({"body": "np.testing.assert_allclose(1, 1)"}, None),
+    ({"body": "with pytest.raises(ValueError): f()"}, None),
+    ({"target": "(c41)="}, "C40: chapter 3 has no target 'c40'"),
+    ({"tag": "claim-C41"}, "C40: no code cell is tagged claim-C40"),
+    ({"count": None}, "C40: no code cell is tagged claim-C40"),
+    ({"body": "x = 1"}, "test_c40_dense_adds_its_bias asserts nothing"),
+])
+def test_missing_evidence_is_named(ledger, tmp_path, settings, message):
+    only = ledger_data.Ledger([c for c in ledger.claims if c["id"] == "C40"], [], [])
+    found = ledger_data.evidence_problems(only, _repository(tmp_path, **settings))
+    assert found == [] if message is None else message in "\n".join(found)
+
+
+def test_missing_test_is_named(ledger, tmp_path):
+    only = ledger_data.Ledger([c for c in ledger.claims if c["id"] == "C40"], [], [])
+    root = _repository(tmp_path)
+    (root / "tests" / "claims" / "test_ch3.py").unlink()
+    assert ledger_data.evidence_problems(only, root) == [
+        "C40: there is no test tests/claims/test_ch3.py::test_c40_dense_adds_its_bias"]

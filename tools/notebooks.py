@@ -1,0 +1,144 @@
+"""Execute the notebooks and store them in one normal form.
+
+    python tools/notebooks.py refresh book/*.ipynb    execute and write back
+    python tools/notebooks.py check book/*.ipynb      say which are not as refresh would write them
+
+The normal form holds nothing that changes from run to run: no timestamps, no widget state, no
+widget views, no versions. So a refresh without a change leaves an empty diff.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+CELL_TIMEOUT = 120  # seconds
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+KEPT_CELL_METADATA = {"tags", "mystnb"}
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {"name": "python"},
+}
+
+
+def normalise(notebook: Any) -> str:
+    """Return the notebook's text in normal form."""
+    notebook = nbformat.from_dict(notebook)
+    notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for cell in notebook.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT_CELL_METADATA}
+        cell.pop("attachments", None)
+        if cell.cell_type == "code":
+            cell.outputs = _merge_streams(cell.outputs)
+            for output in cell.outputs:
+                if "data" in output:
+                    output.data.pop(WIDGET_VIEW, None)
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def _merge_streams(outputs: list[Any]) -> list[Any]:
+    """Join neighbouring pieces of one stream: where a stream is cut depends on timing."""
+    merged: list[Any] = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if (
+            last is not None
+            and output.output_type == last.output_type == "stream"
+            and output.name == last.name
+        ):
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def execute(path: Path) -> str:
+    """Execute a notebook in a fresh kernel and return its text in normal form."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+    ).execute()
+    return normalise(notebook)
+
+
+def refresh(paths: list[Path]) -> int:
+    """Execute and write back, two at a time."""
+
+    def one(path: Path) -> str:
+        text = execute(path)
+        changed = text != path.read_text(encoding="utf-8")
+        if changed:
+            path.write_text(text, encoding="utf-8")
+        return f"{path}: {'changed' if changed else 'as before'}"
+
+    with ThreadPoolExecutor(2) as executor:
+        for line in executor.map(one, paths):
+            print(line, flush=True)
+    return 0
+
+
+def problems(path: Path) -> list[str]:
+    """Return what is wrong with a stored notebook, each with the cell it is about."""
+    text = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(text, as_version=4)
+    found: list[str] = []
+    expected = 1
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        name = f"cell {cell.id}"
+        if not cell.source.strip():
+            found.append(f"{name}: is empty")
+            continue
+        if cell.execution_count is None:
+            found.append(f"{name}: was not executed, so nbval would not compare it")
+        elif cell.execution_count != expected:
+            found.append(f"{name}: was executed as number {cell.execution_count}, "
+                         f"and should have been number {expected}")
+        expected += 1
+        for output in cell.outputs:
+            if output.output_type == "error":
+                found.append(f"{name}: stored an error, {output.ename}")
+            elif output.output_type == "stream" and output.name == "stderr":
+                found.append(f"{name}: stored a warning or error text: {output.text[:80]!r}")
+    if normalise(notebook) != text:
+        found.append("is not in the normal form that `make refresh` writes")
+    return found
+
+
+def check(paths: list[Path]) -> int:
+    """Print what is wrong; return 1 if something is, or if there is no notebook at all."""
+    if not paths:
+        print("no notebooks: expected the chapters of the book")
+        return 1
+    wrong = [f"{path}: {problem}" for path in paths for problem in problems(path)]
+    print("\n".join(wrong) or f"{len(paths)} notebooks are executed and in normal form")
+    return 1 if wrong else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("command", choices=["refresh", "check"])
+    parser.add_argument("paths", nargs="*", type=Path)
+    options = parser.parse_args(arguments)
+    return {"refresh": refresh, "check": check}[options.command](options.paths)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
