@@ -41,7 +41,7 @@ lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-unit: $(STAMP) ## run the tests of the package and of the claims
+unit: $(STAMP) ## run the tests of the package, of the claims and of the fixtures
 	$(BIN)/python -m pytest tests --ignore=tests/html --ignore=tests/browser -n 2 -q
 
 notebooks: $(STAMP) ## execute every notebook and compare its outputs with the stored ones

@@ -25,8 +25,11 @@ def add_words(app: Sphinx, doctree: nodes.document) -> None:
     for bundle in doctree.findall(nodes.container):
         if bundle.get("nb_element") != "mime_bundle":
             continue
-        forms = {form.get("mime_type"): form for form in bundle.children
-                 if isinstance(form, nodes.Element)}
+        forms = {
+            form.get("mime_type"): form
+            for form in bundle.children
+            if isinstance(form, nodes.Element)
+        }
         if "image/png" not in forms:
             continue
         words = forms["text/plain"].astext().strip() if "text/plain" in forms else ""

@@ -60,8 +60,9 @@ class _LedgerDirective(SphinxDirective):
         docname = _ledger_data().CHAPTERS[entry["chapter"]]
         return evidence("", text, docname=docname, anchor=entry["anchor"], owner=entry["id"])
 
-    def table(self, heads: list[str], rows: Iterable[tuple[list[str], list[list[nodes.Node]]]],
-              name: str) -> nodes.table:
+    def table(
+        self, heads: list[str], rows: Iterable[tuple[list[str], list[list[nodes.Node]]]], name: str
+    ) -> nodes.table:
         """Return a table from rows of classes and cells."""
         table = nodes.table(classes=["ledger", name, "colwidths-auto"])
         group = nodes.tgroup(cols=len(heads))
@@ -99,12 +100,22 @@ class LedgerDirective(_LedgerDirective):
         """Return the counts and the table."""
         ledger = self.ledger()
         counts = ledger.counts()
-        words = [f"{count} are {name}" if name != "needs qualification"
-                 else f"{count} need qualification" for name, count in counts.items()]
-        sentence = (f"Of {len(ledger.claims)} claims, {', '.join(words[:-1])} and {words[-1]}.")
-        return [_paragraph(nodes.strong("", sentence)), self.counts(ledger),
-                self.table(["Claim", "Verdict", "The notes say", "What is right", "Evidence"],
-                           self.rows(ledger), "ledger-claims")]
+        words = [
+            f"{count} are {name}"
+            if name != "needs qualification"
+            else f"{count} need qualification"
+            for name, count in counts.items()
+        ]
+        sentence = f"Of {len(ledger.claims)} claims, {', '.join(words[:-1])} and {words[-1]}."
+        return [
+            _paragraph(nodes.strong("", sentence)),
+            self.counts(ledger),
+            self.table(
+                ["Claim", "The notes say", "What is right", "Evidence"],
+                self.rows(ledger),
+                "ledger-claims",
+            ),
+        ]
 
     def counts(self, ledger: Any) -> nodes.table:
         """Return the verdicts by chapter."""
@@ -114,8 +125,9 @@ class LedgerDirective(_LedgerDirective):
             verdicts = [c["verdict"] for c in ledger.claims if c["chapter"] == number]
             cells = [str(number), *(str(verdicts.count(v)) for v in data.VERDICTS)]
             rows.append(([], [[nodes.paragraph("", text)] for text in cells]))
-        return self.table(["Chapter", *(v.capitalize() for v in data.VERDICTS)], rows,
-                          "ledger-counts")
+        return self.table(
+            ["Chapter", *(v.capitalize() for v in data.VERDICTS)], rows, "ledger-counts"
+        )
 
     def rows(self, ledger: Any) -> Iterator[tuple[list[str], list[list[nodes.Node]]]]:
         """Yield the classes and the cells of each claim."""
@@ -128,14 +140,27 @@ class LedgerDirective(_LedgerDirective):
                 shown.append(_paragraph(nodes.Text("No test: "), *reason))
             right = list(self.myst(claim["correction"]))
             if "changed" in claim:
-                right.append(_paragraph(nodes.emphasis("", "Judged anew: "),
-                                        *_inline(self.myst(claim["changed"]))))
-            says = [*self.myst(claim["claim"]),
-                    nodes.paragraph("", claim["notes"], classes=["ledger-where"])]
-            yield ([f"chapter-{claim['chapter']}", _slug(claim["verdict"])],
-                   [[_paragraph(self.link(claim, claim["id"]))],
-                    [_paragraph(_verdict(claim["verdict"]))],
-                    says, right, shown + self.sources(claim)])
+                right.append(
+                    _paragraph(
+                        nodes.emphasis("", "Judged anew: "), *_inline(self.myst(claim["changed"]))
+                    )
+                )
+            says = [
+                *self.myst(claim["claim"]),
+                nodes.paragraph("", claim["notes"], classes=["ledger-where"]),
+            ]
+            yield (
+                [f"chapter-{claim['chapter']}", _slug(claim["verdict"])],
+                [
+                    [
+                        _paragraph(self.link(claim, claim["id"])),
+                        _paragraph(_verdict(claim["verdict"])),
+                    ],
+                    says,
+                    right,
+                    shown + self.sources(claim),
+                ],
+            )
 
 
 def _inline(paragraphs: Iterable[nodes.Node]) -> list[nodes.Node]:
@@ -148,11 +173,20 @@ class OmissionsDirective(_LedgerDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
-        rows = [([], [self.myst(entry["what"]),
-                      [_paragraph(self.link(entry, f"chapter {entry['chapter']}"))],
-                      self.sources(entry)]) for entry in self.ledger().omissions]
-        return [self.table(["Missing from the notes", "Here", "Sources"], rows,
-                           "ledger-omissions")]
+        rows = [
+            (
+                [],
+                [
+                    self.myst(entry["what"]),
+                    [_paragraph(self.link(entry, f"chapter {entry['chapter']}"))],
+                    self.sources(entry),
+                ],
+            )
+            for entry in self.ledger().omissions
+        ]
+        return [
+            self.table(["Missing from the notes", "Here", "Sources"], rows, "ledger-omissions")
+        ]
 
 
 class CorrectionsDirective(_LedgerDirective):
@@ -169,16 +203,28 @@ class CorrectionsDirective(_LedgerDirective):
         items = nodes.bullet_list(classes=["ledger-corrections"])
         for claim in claims:
             if claim["verdict"] != "correct":
-                items += nodes.list_item("", _paragraph(
-                    self.link(claim, claim["id"]), nodes.Text(" "), _verdict(claim["verdict"]),
-                    nodes.Text(" "), *_inline(self.myst(claim["correction"]))))
+                items += nodes.list_item(
+                    "",
+                    _paragraph(
+                        self.link(claim, claim["id"]),
+                        nodes.Text(" "),
+                        _verdict(claim["verdict"]),
+                        nodes.Text(" "),
+                        nodes.emphasis("", "", *_inline(self.myst(claim["claim"]))),
+                        nodes.Text(" "),
+                        *_inline(self.myst(claim["correction"])),
+                    ),
+                )
         correct = sum(claim["verdict"] == "correct" for claim in claims)
         tail = "none is" if not correct else "one is" if correct == 1 else f"{correct} are"
         last = _paragraph(
-            nodes.Text(f"Of the {len(claims)} claims that belong to this chapter, {tail} correct "
-                       "as they stand. All are listed in "),
+            nodes.Text(
+                f"Of the {len(claims)} claims that belong to this chapter, {tail} correct "
+                "as they stand. All are listed in "
+            ),
             evidence("", "Corrections to the notes", docname=PAGE, anchor="", owner="the list"),
-            nodes.Text("."))
+            nodes.Text("."),
+        )
         return [items, last]
 
 
@@ -194,13 +240,27 @@ class VerdictsDirective(_LedgerDirective):
             links: list[nodes.Node] = []
             for name in reason["claims"]:
                 links += [self.link(by_id[name], name), nodes.Text(" ")]
-            rows.append(([], [
-                [*self.myst(reason["reason"]), nodes.paragraph("", "", *links[:-1],
-                                                               classes=["ledger-where"])],
-                self.myst(reason["here"]), self.myst(reason["literature"]),
-                self.myst(reason["status"])]))
-        return [self.table(["Reason", "Evidence here", "Evidence in the literature", "Status"],
-                           rows, "ledger-verdicts")]
+            rows.append(
+                (
+                    [],
+                    [
+                        [
+                            *self.myst(reason["reason"]),
+                            nodes.paragraph("", "", *links[:-1], classes=["ledger-where"]),
+                        ],
+                        self.myst(reason["here"]),
+                        self.myst(reason["literature"]),
+                        self.myst(reason["status"]),
+                    ],
+                )
+            )
+        return [
+            self.table(
+                ["Reason", "Evidence here", "Evidence in the literature", "Status"],
+                rows,
+                "ledger-verdicts",
+            )
+        ]
 
 
 def resolve_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -209,28 +269,51 @@ def resolve_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for link in list(doctree.findall(evidence)):
         target, anchor = link["docname"], link["anchor"]
         if target not in app.env.found_docs:
-            logger.warning("%s: there is no page %r", link["owner"], target, location=docname,
-                           type="ledger", subtype="page")
+            logger.warning(
+                "%s: there is no page %r",
+                link["owner"],
+                target,
+                location=docname,
+                type="ledger",
+                subtype="page",
+            )
             link.replace_self(nodes.Text(link.astext()))
             continue
         if target not in ids:
             ids[target] = set(app.env.get_doctree(target).ids)
         if anchor and anchor not in ids[target]:
-            logger.warning("%s: the page %r has no place %r", link["owner"], target, anchor,
-                           location=docname, type="ledger", subtype="anchor")
+            logger.warning(
+                "%s: the page %r has no place %r",
+                link["owner"],
+                target,
+                anchor,
+                location=docname,
+                type="ledger",
+                subtype="anchor",
+            )
         uri = "" if target == docname else app.builder.get_relative_uri(docname, target)
-        reference = nodes.reference("", link.astext(), internal=True,
-                                    refuri=f"{uri}#{anchor}" if anchor else uri)
+        reference = nodes.reference(
+            "", link.astext(), internal=True, refuri=f"{uri}#{anchor}" if anchor else uri
+        )
         link.replace_self(reference)
 
 
-def add_assets(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-               doctree: nodes.document | None) -> None:
+def add_assets(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
     """Load the style and the script where they are used, and nowhere else."""
     if doctree is None:
         return
-    classes = {name for kind in (nodes.table, nodes.bullet_list)
-               for node in doctree.findall(kind) for name in node["classes"]}
+    classes = {
+        name
+        for kind in (nodes.table, nodes.bullet_list)
+        for node in doctree.findall(kind)
+        for name in node["classes"]
+    }
     if any(name.startswith("ledger") for name in classes):
         app.add_css_file(STYLE)
     if "ledger-claims" in classes:

@@ -66,24 +66,29 @@ def batch(value: object, width: int | None, name: str) -> Floats:
             f"{name}: expected shape {expected}, one example per row, got {_describe(array)}"
         )
     if array.shape[0] == 0 or array.shape[1] == 0:
-        raise ValueError(f"{name}: expected at least one example and one feature, "
-                         f"got {_describe(array)}")
+        raise ValueError(
+            f"{name}: expected at least one example and one feature, got {_describe(array)}"
+        )
     return array
 
 
 def labels(value: object, m: int, classes: int, name: str = "y") -> Integers:
     """Return `value` if it holds one integer label in [0, classes) for each of m examples."""
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name}: expected a NumPy array of integer labels, got {_describe(value)}")
+        raise TypeError(
+            f"{name}: expected a NumPy array of integer labels, got {_describe(value)}"
+        )
     if value.dtype.kind not in "iu":
         raise ValueError(f"{name}: expected integer labels, got {_describe(value)}")
     if value.shape != (m,):
-        raise ValueError(f"{name}: expected shape ({m},), one label an example, "
-                         f"got {_describe(value)}")
+        raise ValueError(
+            f"{name}: expected shape ({m},), one label an example, got {_describe(value)}"
+        )
     low, high = int(value.min()), int(value.max())
     if low < 0 or high >= classes:
-        raise ValueError(f"{name}: expected labels from 0 to {classes - 1}, "
-                         f"got labels from {low} to {high}")
+        raise ValueError(
+            f"{name}: expected labels from 0 to {classes - 1}, got labels from {low} to {high}"
+        )
     return value
 
 

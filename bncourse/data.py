@@ -147,9 +147,11 @@ def whiten(x_train: Floats, *others: Floats) -> tuple[Floats, ...]:
     centred = x_train - mu
     values, q = np.linalg.eigh(centred.T @ centred / len(x_train))
     if values[0] <= len(values) * np.finfo(x_train.dtype).eps * values[-1]:
-        raise ValueError("x_train: expected features none of which is a combination of the "
-                         f"others, got a covariance with eigenvalues from {values[0]:.3g} to "
-                         f"{values[-1]:.3g}")
+        raise ValueError(
+            "x_train: expected features none of which is a combination of the "
+            f"others, got a covariance with eigenvalues from {values[0]:.3g} to "
+            f"{values[-1]:.3g}"
+        )
     transform = (q / np.sqrt(values)) @ q.T
     n = x_train.shape[1]
     return tuple((check.batch(x, n, "x") - mu) @ transform for x in (x_train, *others))

@@ -59,10 +59,14 @@ class Sequential:
         for i, layer in enumerate(self.layers):
             name = f"layers[{i}] ({type(layer).__name__})"
             if not isinstance(layer, Layer):
-                raise TypeError(f"{name}: expected a layer with forward, backward, params and grads")
+                raise TypeError(
+                    f"{name}: expected a layer with forward, backward, params and grads"
+                )
             if id(layer) in seen or any(p.base is not None for p in layer.params.values()):
-                raise ValueError(f"{name}: expected a layer of its own, "
-                                 "got one that already belongs to a network")
+                raise ValueError(
+                    f"{name}: expected a layer of its own, "
+                    "got one that already belongs to a network"
+                )
             seen.add(id(layer))
             n_in = getattr(layer, "n_in", None)
             if width is not None and n_in is not None and n_in != width:
@@ -70,8 +74,10 @@ class Sequential:
             width = getattr(layer, "n_out", width)
             dtypes |= {p.dtype for p in layer.params.values()}
         if len(dtypes) > 1:
-            raise ValueError("layers: expected parameters of one dtype, "
-                             f"got {', '.join(sorted(map(str, dtypes)))}")
+            raise ValueError(
+                "layers: expected parameters of one dtype, "
+                f"got {', '.join(sorted(map(str, dtypes)))}"
+            )
         self.dtype: np.dtype[Any] = dtypes.pop() if dtypes else np.dtype(np.float64)
 
     def _bind(self) -> None:

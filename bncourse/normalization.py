@@ -211,8 +211,10 @@ class BatchNorm:
         """Return γ and β as arrays of shape (n,) and of that dtype; 1 and 0 if not `affine`."""
         if not self.affine:
             return np.ones(self.n, dtype), np.zeros(self.n, dtype)
-        return (self.params["gamma"].astype(dtype, copy=False),
-                self.params["beta"].astype(dtype, copy=False))
+        return (
+            self.params["gamma"].astype(dtype, copy=False),
+            self.params["beta"].astype(dtype, copy=False),
+        )
 
     def forward(self, z: Floats, training: bool) -> Floats:
         """Normalise by the batch and update the running statistics, or normalise by those.
@@ -242,8 +244,10 @@ class BatchNorm:
             return self._evaluate(z, gamma, beta)
         m = len(z)
         if m == 1:
-            raise ValueError("z: expected a batch of at least 2 examples in training, got 1: "
-                             "over one example the variance is 0 and the output is beta")
+            raise ValueError(
+                "z: expected a batch of at least 2 examples in training, got 1: "
+                "over one example the variance is 0 and the output is beta"
+            )
         z_tilde, cache = batch_norm(z, gamma, beta, self.epsilon)
         self.cache = cache
         self._update(cache.mu, cache.var * (m / (m - 1)) if self.unbiased else cache.var)
@@ -259,8 +263,10 @@ class BatchNorm:
 
     def _evaluate(self, z: Floats, gamma: Floats, beta: Floats) -> Floats:
         if self.batches_seen == 0:
-            raise ValueError("forward: expected a training batch before evaluation, got none: "
-                             "the running statistics are still their initial values")
+            raise ValueError(
+                "forward: expected a training batch before evaluation, got none: "
+                "the running statistics are still their initial values"
+            )
         scale = gamma / np.sqrt(self.running_var + self.epsilon)
         # Subtract first: z * scale + (beta - mean * scale) cancels when the mean is large.
         z_tilde = z - self.running_mean.astype(z.dtype, copy=False)
@@ -351,8 +357,10 @@ def fold(dense: Dense, norm: BatchNorm) -> Dense:
         If the arguments are not a `Dense` and a `BatchNorm`.
     """
     if not isinstance(dense, Dense) or not isinstance(norm, BatchNorm):
-        raise TypeError("fold: expected a Dense and a BatchNorm, got "
-                        f"{type(dense).__name__} and {type(norm).__name__}")
+        raise TypeError(
+            "fold: expected a Dense and a BatchNorm, got "
+            f"{type(dense).__name__} and {type(norm).__name__}"
+        )
     if norm.n != dense.n_out:
         raise ValueError(f"norm: expected {dense.n_out} units, as dense has, got {norm.n}")
     if norm.batches_seen == 0:

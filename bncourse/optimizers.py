@@ -57,8 +57,10 @@ class Optimizer:
         check.float_array(theta, "theta")
         check.float_array(dtheta, "dtheta")
         if theta.shape != dtheta.shape or theta.dtype != dtheta.dtype:
-            raise ValueError(f"dtheta: expected shape {theta.shape} and dtype {theta.dtype}, as "
-                             f"theta has, got shape {dtheta.shape} and dtype {dtheta.dtype}")
+            raise ValueError(
+                f"dtheta: expected shape {theta.shape} and dtype {theta.dtype}, as "
+                f"theta has, got shape {dtheta.shape} and dtype {dtheta.dtype}"
+            )
         if not theta.flags.writeable:
             raise ValueError("theta: expected an array that can be written, got a read-only one")
         if self.steps == 0:

@@ -120,8 +120,9 @@ class CumulativeAverage:
 def _real(x: Floats | float) -> Floats:
     array = np.asarray(x)
     if array.dtype.kind not in "fiu" or isinstance(x, np.ma.MaskedArray):
-        raise ValueError(f"x: expected real numbers, got {type(x).__name__} "
-                         f"of dtype {array.dtype}")
+        raise ValueError(
+            f"x: expected real numbers, got {type(x).__name__} of dtype {array.dtype}"
+        )
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
@@ -266,8 +267,10 @@ def use_statistics(net: Sequential, statistics: Sequence[Statistics]) -> None:
     """
     layers = net.batch_norms
     if len(statistics) != len(layers):
-        raise ValueError(f"statistics: expected one for each of {len(layers)} batch-norm layers, "
-                         f"got {len(statistics)}")
+        raise ValueError(
+            f"statistics: expected one for each of {len(layers)} batch-norm layers, "
+            f"got {len(statistics)}"
+        )
     before = _running(net)
     try:
         for layer, (mean, var) in zip(layers, statistics, strict=True):
@@ -294,8 +297,10 @@ def kept_statistics(net: Sequential) -> Iterator[None]:
 
 
 def _running(net: Sequential) -> list[tuple[Floats, Floats, int]]:
-    return [(layer.running_mean.copy(), layer.running_var.copy(), layer.batches_seen)
-            for layer in net.batch_norms]
+    return [
+        (layer.running_mean.copy(), layer.running_var.copy(), layer.batches_seen)
+        for layer in net.batch_norms
+    ]
 
 
 def _restore(net: Sequential, before: list[tuple[Floats, Floats, int]]) -> None:

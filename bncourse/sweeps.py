@@ -140,8 +140,10 @@ def sweep(
 def _points(grid: Mapping[str, Iterable[Any]] | Sequence[Settings]) -> list[dict[str, Any]]:
     if isinstance(grid, Mapping):
         names = list(grid)
-        points = [dict(zip(names, values, strict=True))
-                  for values in itertools.product(*(list(grid[name]) for name in names))]
+        points = [
+            dict(zip(names, values, strict=True))
+            for values in itertools.product(*(list(grid[name]) for name in names))
+        ]
     else:
         points = [dict(settings) for settings in grid]
     if not points:

@@ -170,8 +170,11 @@ def train(
     if (epochs is None) == (steps is None):
         raise ValueError(f"expected either epochs or steps, got epochs={epochs}, steps={steps}")
     batches = MiniBatches(x, y, batch_size, rng, shuffle, drop_last)
-    total = (check.count(epochs, "epochs", 0) * len(batches) if epochs is not None
-             else check.count(steps, "steps", 0))
+    total = (
+        check.count(epochs, "epochs", 0) * len(batches)
+        if epochs is not None
+        else check.count(steps, "steps", 0)
+    )
     _check_fit(net, batches)
     for name in metrics:
         history.metrics.setdefault(name, [])

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# The matrices are small: more threads only get in each other's way, here by a factor of five.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 import numpy as np
 import pytest
 

@@ -1,6 +1,6 @@
 """Write digits.npz from scikit-learn's copy of the digits; run by a maintainer, not by readers.
 
-    python tools/make_digits.py
+python tools/make_digits.py
 """
 
 from pathlib import Path

@@ -108,8 +108,10 @@ def problems(path: Path) -> list[str]:
         if cell.execution_count is None:
             found.append(f"{name}: was not executed, so nbval would not compare it")
         elif cell.execution_count != expected:
-            found.append(f"{name}: was executed as number {cell.execution_count}, "
-                         f"and should have been number {expected}")
+            found.append(
+                f"{name}: was executed as number {cell.execution_count}, "
+                f"and should have been number {expected}"
+            )
         expected += 1
         for output in cell.outputs:
             if output.output_type == "error":

@@ -68,7 +68,8 @@ def linear_r2(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0)
 
 def sigmoid(z: Floats) -> Floats:
     """Return the logistic function of z."""
-    return 0.5 * (1.0 + np.tanh(0.5 * z))
+    a: Floats = 0.5 * (1.0 + np.tanh(0.5 * z))
+    return a
 
 
 def relu(z: Floats) -> Floats:
@@ -115,30 +116,29 @@ def affine_or_not(
     """
     init = "he" if activation is ReLU else "lecun"
     net, history = train_digits(seed, activation, True, rate, steps, init=init, affine=affine)
-    return Frozen(float(np.mean(history.loss[-24:])),
-                  full_statistics_accuracy(net, load_digits()))
+    return Frozen(float(np.mean(history.loss[-24:])), full_statistics_accuracy(net, load_digits()))
 
 
 def deep_sigmoid(seed: int, steps: int = 600) -> Frozen:
     """Train six normalised sigmoid layers of 50 units without γ and β, at rate 1."""
-    net, history = train_digits(seed, Sigmoid, True, 1.0, steps, init="lecun", affine=False,
-                                sizes=(64, *[50] * 6, 10))
-    return Frozen(float(np.mean(history.loss[-24:])),
-                  full_statistics_accuracy(net, load_digits()))
+    net, history = train_digits(
+        seed, Sigmoid, True, 1.0, steps, init="lecun", affine=False, sizes=(64, *[50] * 6, 10)
+    )
+    return Frozen(float(np.mean(history.loss[-24:])), full_statistics_accuracy(net, load_digits()))
 
 
 def linear_model(seed: int, steps: int = 600) -> Frozen:
     """Train softmax regression on the same pixels, for the same steps, at rate 1."""
     net, history = train_digits(seed, ReLU, False, 1.0, steps, sizes=(64, 10))
-    return Frozen(float(np.mean(history.loss[-24:])),
-                  full_statistics_accuracy(net, load_digits()))
+    return Frozen(float(np.mean(history.loss[-24:])), full_statistics_accuracy(net, load_digits()))
 
 
 def placement_steps(seed: int, normalize: str, activation: type[Layer]) -> float:
     """Return the steps to 90 % at rate 0.1 with batch norm on z or on a, checked every 2."""
     init = "he" if activation is ReLU else "lecun"
-    return steps_to_accuracy(seed, activation, True, 0.1, normalize=normalize, init=init,
-                             at_most=300, every=2)
+    return steps_to_accuracy(
+        seed, activation, True, 0.1, normalize=normalize, init=init, at_most=300, every=2
+    )
 
 
 class StoppedBatchNorm(BatchNorm):
@@ -177,8 +177,15 @@ def stopped_losses(seed: int, stopped: bool, steps: int = 300, rate: float = 0.1
     for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
         layers += [Dense(n_in, n_out, bias=False, rng=weights), kind(n_out), ReLU()]
     net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=weights)])
-    return train(net, digits.x_train, digits.y_train, optimizer=GradientDescent(rate),
-                 batch_size=BATCH_SIZE, steps=steps, rng=order).loss
+    return train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=GradientDescent(rate),
+        batch_size=BATCH_SIZE,
+        steps=steps,
+        rng=order,
+    ).loss
 
 
 def runaway_bias(steps: int, rate: float = 0.1, seed: int = 0) -> tuple[Floats, Floats]:
@@ -256,8 +263,10 @@ def variance_errors(means: Sequence[float] | Floats, m: int = 60, seed: int = 0)
         mu = ones @ z / np.float32(m)
         one = ones @ (z * z) / np.float32(m) - mu * mu
         two = ones @ np.square(z - mu) / np.float32(m)
-        rows.append([float(np.median(np.abs(v - exact) / exact)) for v in (one, two)]
-                    + [float(np.mean(one < 0))])
+        rows.append(
+            [float(np.median(np.abs(v - exact) / exact)) for v in (one, two)]
+            + [float(np.mean(one < 0))]
+        )
     one_pass, two_pass, negative = np.array(rows).T
     return VarianceErrors(np.asarray(means, float), one_pass, two_pass, negative)
 

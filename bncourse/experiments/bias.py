@@ -95,7 +95,9 @@ def shift_biases(shifts: Floats, seed: int = 0) -> ShiftEffect:
     """
     rows: list[list[float]] = []
     for dtype, statistics in (
-        (np.float64, "batch"), (np.float32, "batch"), (np.float64, "running")
+        (np.float64, "batch"),
+        (np.float32, "batch"),
+        (np.float64, "running"),
     ):
         net = network_with_bias(seed, dtype)
         x = load_digits(dtype=dtype).x_train[:BATCH_SIZE]
@@ -195,8 +197,15 @@ def weight_growth(
         return sum(float(np.sum(layer.params["w"] ** 2)) for layer in hidden)
 
     norms, updates = [squared_norm()], [0.0]
-    train(net, digits.x_train, digits.y_train, optimizer=Recorded(learning_rate),
-          batch_size=BATCH_SIZE, steps=steps, rng=order)
+    train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=Recorded(learning_rate),
+        batch_size=BATCH_SIZE,
+        steps=steps,
+        rng=order,
+    )
     norm = np.array(norms)
     return Growth(
         steps=np.arange(steps + 1.0),
@@ -253,9 +262,16 @@ def _output_norm_run(
         layers = [copy.deepcopy(layer) for layer in net.layers]
         net = Sequential([*layers, BatchNorm(SIZES[-1], affine=affine)])
     return train(
-        net, digits.x_train, digits.y_train, optimizer=GradientDescent(0.1),
-        batch_size=BATCH_SIZE, steps=500, rng=order, stop=stop,
-        metrics={"accuracy": lambda net: full_statistics_accuracy(net, digits)}, every=10,
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=GradientDescent(0.1),
+        batch_size=BATCH_SIZE,
+        steps=500,
+        rng=order,
+        stop=stop,
+        metrics={"accuracy": lambda net: full_statistics_accuracy(net, digits)},
+        every=10,
     )
 
 

@@ -109,7 +109,9 @@ def train_digits(
         batch_size=batch_size,
         steps=steps,
         rng=order,
-        metrics={"test accuracy": lambda net: full_statistics_accuracy(net, digits)} if measure else None,
+        metrics={"test accuracy": lambda net: full_statistics_accuracy(net, digits)}
+        if measure
+        else None,
         every=every,
         stop=stop,
         drop_last=drop_last,
@@ -149,8 +151,14 @@ def steps_to_accuracy(
     # A run that diverges is a result too: it never reaches the target.
     with np.errstate(over="ignore", invalid="ignore"):
         _, history = train_digits(
-            seed, activation, batch_norm, learning_rate, at_most, measure=True,
-            stop=lambda history: history.metrics["test accuracy"][-1] >= target, **options,
+            seed,
+            activation,
+            batch_norm,
+            learning_rate,
+            at_most,
+            measure=True,
+            stop=lambda history: history.metrics["test accuracy"][-1] >= target,
+            **options,
         )
     step = history.first_step("test accuracy", target)
     return float("inf") if step is None else float(step)

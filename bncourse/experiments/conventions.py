@@ -46,22 +46,36 @@ class Convention:
 
 
 CONVENTIONS = (
-    Convention("PyTorch", "torch.nn.BatchNorm1d", "momentum", 0.1, "new", 1e-5, "unbiased",
-               (0.0, 1.0), 1),
-    Convention("Keras", "keras.layers.BatchNormalization", "momentum", 0.99, "old", 1e-3,
-               "biased", (0.0, 1.0), -1),
-    Convention("Flax", "flax.linen.BatchNorm", "momentum", 0.99, "old", 1e-5, "biased",
-               (0.0, 1.0), -1),
-    Convention("ONNX", "BatchNormalization, opset 15", "momentum", 0.9, "old", 1e-5, "biased",
-               None, 1),
+    Convention(
+        "PyTorch", "torch.nn.BatchNorm1d", "momentum", 0.1, "new", 1e-5, "unbiased", (0.0, 1.0), 1
+    ),
+    Convention(
+        "Keras",
+        "keras.layers.BatchNormalization",
+        "momentum",
+        0.99,
+        "old",
+        1e-3,
+        "biased",
+        (0.0, 1.0),
+        -1,
+    ),
+    Convention(
+        "Flax", "flax.linen.BatchNorm", "momentum", 0.99, "old", 1e-5, "biased", (0.0, 1.0), -1
+    ),
+    Convention(
+        "ONNX", "BatchNormalization, opset 15", "momentum", 0.9, "old", 1e-5, "biased", None, 1
+    ),
     Convention("bncourse", "BatchNorm", "decay", 0.9, "old", 1e-5, "unbiased", (0.0, 1.0), 1),
 )
 
 
 def convention_table() -> str:
     """Return the conventions as a table in plain text, one framework a line."""
-    header = f"{'':9} {'argument':9} {'default':>7} {'weighs':6} {'decay':>5} {'epsilon':>7}" \
-             f" {'variance':9} {'initial':7} axis"
+    header = (
+        f"{'':9} {'argument':9} {'default':>7} {'weighs':6} {'decay':>5} {'epsilon':>7}"
+        f" {'variance':9} {'initial':7} axis"
+    )
     rows = [
         f"{c.framework:9} {c.argument:9} {c.default:7g} {c.weighs:6} {c.decay:5g} "
         f"{c.epsilon:7g} {c.running_variance:9} "

@@ -32,13 +32,16 @@ from bncourse.statistics import layer_outputs
 from bncourse.training import train
 
 #: How each activation is initialised in this chapter.
-INIT = {ReLU: "he", Tanh: "lecun", Sigmoid: "lecun"}
+INIT: dict[type[Layer], str] = {ReLU: "he", Tanh: "lecun", Sigmoid: "lecun"}
 #: And the learning rate at which it is trained.
-RATE = {ReLU: 0.1, Tanh: 0.1, Sigmoid: 1.0}
+RATE: dict[type[Layer], float] = {ReLU: 0.1, Tanh: 0.1, Sigmoid: 1.0}
 
 
 def curvature_spread(
-    activation: type[Layer], batch_norm: bool, seed: int = 0, standardized: bool = False,
+    activation: type[Layer],
+    batch_norm: bool,
+    seed: int = 0,
+    standardized: bool = False,
     images: int = 40,
 ) -> float:
     """Return λmax over the median λ of the Gauss–Newton matrix at the start, on few images.
@@ -62,8 +65,9 @@ def curvature_spread(
         Over the eigenvalues that are not zero.
     """
     x = load_digits(standardized=standardized).x_train[:images]
-    net = mlp(SIZES, activation, batch_norm, init=INIT[activation],
-              rng=np.random.default_rng(seed))
+    net = mlp(
+        SIZES, activation, batch_norm, init=INIT[activation], rng=np.random.default_rng(seed)
+    )
     values = gauss_newton_spectrum(net, x)
     return spread(values[values > 1e-12 * values[0]])
 
@@ -119,8 +123,11 @@ def three_networks(seed: int, level: float = 1.0) -> dict[str, Sequential]:
     noise = np.random.default_rng([seed, 1])
     layers: list[Layer] = []
     for layer in normed.layers:
-        layers.append(NoisyBatchNorm(layer.n, level, noise) if isinstance(layer, BatchNorm)
-                      else copy.deepcopy(layer))
+        layers.append(
+            NoisyBatchNorm(layer.n, level, noise)
+            if isinstance(layer, BatchNorm)
+            else copy.deepcopy(layer)
+        )
     return {"none": plain, "batch norm": normed, "noisy": Sequential(layers)}
 
 
@@ -183,22 +190,34 @@ def stability(seed: int, level: float = 1.0, steps: int = 200) -> dict[str, Stab
             if done % 10 == 0:
                 inputs = _activation_inputs(net, probe)
                 if before:
-                    drifts.append(float(np.mean([
-                        np.abs(z.mean(axis=0) - old.mean(axis=0)) / (old.std(axis=0) + 1e-6)
-                        for z, old in zip(inputs, before, strict=True)
-                    ])))
+                    drifts.append(
+                        float(
+                            np.mean(
+                                [
+                                    np.abs(z.mean(axis=0) - old.mean(axis=0))
+                                    / (old.std(axis=0) + 1e-6)
+                                    for z, old in zip(inputs, before, strict=True)
+                                ]
+                            )
+                        )
+                    )
                 before = inputs
-            train(net, digits.x_train, digits.y_train, optimizer=optimizer,
-                  batch_size=BATCH_SIZE, steps=5, rng=order)
+            train(
+                net,
+                digits.x_train,
+                digits.y_train,
+                optimizer=optimizer,
+                batch_size=BATCH_SIZE,
+                steps=5,
+                rng=order,
+            )
             if reached == float("inf") and full_statistics_accuracy(net, digits) >= 0.9:
                 reached = float(done + 5)
         results[name] = Stability(float(np.mean(drifts)), reached)
     return results
 
 
-def gradient_shift(
-    seed: int, activation: type[Layer], batch_norm: bool, steps: int = 60
-) -> float:
+def gradient_shift(seed: int, activation: type[Layer], batch_norm: bool, steps: int = 60) -> float:
     r"""Return Santurkar et al.'s measure of internal covariate shift, relative, averaged.
 
     At step t, :math:`G` is the gradient for a layer's weights, and :math:`G'` the one after the
@@ -269,8 +288,14 @@ class Smoothness(NamedTuple):
 
 
 def smoothness(
-    seed: int, activation: type[Layer], batch_norm: bool, *, gain: float = 1.0,
-    rate: float | None = None, steps: int = 100, every: int = 10,
+    seed: int,
+    activation: type[Layer],
+    batch_norm: bool,
+    *,
+    gain: float = 1.0,
+    rate: float | None = None,
+    steps: int = 100,
+    every: int = 10,
     sizes: Sequence[int] = SIZES,
 ) -> Smoothness:
     """Train, and every few steps walk ½, 1, 2 and 4 learning rates along the gradient.
@@ -309,11 +334,19 @@ def smoothness(
     rows = []
     for done in range(0, steps + 1, every):
         walk = walk_along_gradient(net, x, y, etas)
-        rows.append([walk.smoothness.max(), walk.distance.max() / walk.gradient_norm,
-                     np.ptp(walk.loss)])
+        rows.append(
+            [walk.smoothness.max(), walk.distance.max() / walk.gradient_norm, np.ptp(walk.loss)]
+        )
         if done < steps:
-            train(net, digits.x_train, digits.y_train, optimizer=optimizer,
-                  batch_size=BATCH_SIZE, steps=every, rng=order)
+            train(
+                net,
+                digits.x_train,
+                digits.y_train,
+                optimizer=optimizer,
+                batch_size=BATCH_SIZE,
+                steps=every,
+                rng=order,
+            )
     return Smoothness(*map(float, np.median(rows, axis=0)))
 
 
@@ -375,13 +408,24 @@ def fixed_length_accuracy(seed: int, rate: float, fixed: bool, steps: int = 200)
 
     optimizer = Projected(rate) if fixed else GradientDescent(rate)
     with np.errstate(over="ignore", invalid="ignore"):
-        train(net, digits.x_train, digits.y_train, optimizer=optimizer, batch_size=BATCH_SIZE,
-              steps=steps, rng=order)
+        train(
+            net,
+            digits.x_train,
+            digits.y_train,
+            optimizer=optimizer,
+            batch_size=BATCH_SIZE,
+            steps=steps,
+            rng=order,
+        )
         return full_statistics_accuracy(net, digits)
 
 
 def gradient_norms(
-    seed: int, activation: type[Layer], batch_norm: bool, depth: int = 50, width: int = 100,
+    seed: int,
+    activation: type[Layer],
+    batch_norm: bool,
+    depth: int = 50,
+    width: int = 100,
 ) -> Floats:
     """Return ‖∂J/∂w‖ of each hidden layer at the start, from the input to the output.
 
@@ -401,8 +445,13 @@ def gradient_norms(
     array, shape (depth,)
     """
     digits = load_digits()
-    net = mlp((64, *[width] * depth, 10), activation, batch_norm, init=INIT[activation],
-              rng=np.random.default_rng(seed))
+    net = mlp(
+        (64, *[width] * depth, 10),
+        activation,
+        batch_norm,
+        init=INIT[activation],
+        rng=np.random.default_rng(seed),
+    )
     loss_and_gradient(net, digits.x_train[:200], digits.y_train[:200])
     layers = [la for la in net.layers if isinstance(la, Dense)][:-1]
     return np.array([np.linalg.norm(la.grads["w"]) for la in layers])
@@ -417,7 +466,9 @@ def growth_per_layer(norms: Floats) -> float:
     return float(np.exp(-np.polyfit(np.arange(len(inner)), inner, 1)[0]))
 
 
-def predicted_growth(f: Callable[[Floats], Floats], derivative: Callable[[Floats], Floats]) -> float:
+def predicted_growth(
+    f: Callable[[Floats], Floats], derivative: Callable[[Floats], Floats]
+) -> float:
     r"""Return :math:`\sqrt{E[g'(z)^2] / \operatorname{Var}[g(z)]}` for z from N(0, 1).
 
     Parameters
@@ -437,6 +488,7 @@ def predicted_growth(f: Callable[[Floats], Floats], derivative: Callable[[Floats
 
 def deep_sigmoid_accuracy(seed: int, batch_norm: bool) -> float:
     """Return the test accuracy of 20 sigmoid layers of 50 units after 200 steps at rate 0.1."""
-    net, _ = train_digits(seed, Sigmoid, batch_norm, 0.1, 200, init="lecun",
-                          sizes=(64, *[50] * 20, 10))
+    net, _ = train_digits(
+        seed, Sigmoid, batch_norm, 0.1, 200, init="lecun", sizes=(64, *[50] * 20, 10)
+    )
     return full_statistics_accuracy(net, load_digits())

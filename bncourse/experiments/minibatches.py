@@ -86,13 +86,21 @@ def batch_mean_variance(
     z = (z - z.mean(axis=0)) / z.std(axis=0)
     rows = []
     for replace in (True, False):
-        rows.append([
-            np.mean(np.square([
-                z[rng.choice(len(z), m, replace=replace)].mean(axis=0) for _ in range(draws)
-            ]))
-            for m in sizes
-        ])
-    return MeanVariance(np.array(sizes, float), *map(np.array, rows), len(x))
+        rows.append(
+            [
+                np.mean(
+                    np.square(
+                        [
+                            z[rng.choice(len(z), m, replace=replace)].mean(axis=0)
+                            for _ in range(draws)
+                        ]
+                    )
+                )
+                for m in sizes
+            ]
+        )
+    replaced, dealt = map(np.array, rows)
+    return MeanVariance(np.array(sizes, float), replaced, dealt, len(x))
 
 
 class Company(NamedTuple):
@@ -114,8 +122,11 @@ class Company(NamedTuple):
 
 
 def batch_mates(
-    net: Sequential, seed: int = 0, sizes: Sequence[int] = (2, 4, 8, 16, 32, 64, 128),
-    draws: int = 40, images: int = 10,
+    net: Sequential,
+    seed: int = 0,
+    sizes: Sequence[int] = (2, 4, 8, 16, 32, 64, 128),
+    draws: int = 40,
+    images: int = 10,
 ) -> Company:
     """Show the same images in many batches and measure how far their logits move.
 
@@ -180,16 +191,22 @@ def sorted_batches_accuracy(seed: int, batch_norm: bool, shuffled: bool) -> floa
     net = mlp(SIZES, ReLU, batch_norm, rng=weights)
     by_label = np.argsort(digits.y_train, kind="stable")
     x, y = digits.x_train[by_label], digits.y_train[by_label]
-    train(net, x, y, optimizer=GradientDescent(0.1), batch_size=BATCH_SIZE, steps=200, rng=order,
-          shuffle=shuffled)
+    train(
+        net,
+        x,
+        y,
+        optimizer=GradientDescent(0.1),
+        batch_size=BATCH_SIZE,
+        steps=200,
+        rng=order,
+        shuffle=shuffled,
+    )
     return full_statistics_accuracy(net, digits)
 
 
 def small_batch_accuracy(seed: int, batch_norm: bool, batch_size: int) -> float:
     """Return the test accuracy after 600 steps at rate 0.05 with so many examples a batch."""
-    net, _ = train_digits(
-        seed, ReLU, batch_norm, 0.05, 600, batch_size=batch_size, drop_last=True
-    )
+    net, _ = train_digits(seed, ReLU, batch_norm, 0.05, 600, batch_size=batch_size, drop_last=True)
     return full_statistics_accuracy(net, load_digits())
 
 
@@ -202,16 +219,14 @@ class GhostBatchNorm(BatchNorm):
         Number of units.
     ghost_size : int
         Examples per part, at least 2; a last part of one is joined to the one before.
-    **options
-        As for `BatchNorm`.
 
     Notes
     -----
     Source: Hoffer, Hubara and Soudry (2017), arXiv:1705.08741, section 4.
     """
 
-    def __init__(self, n: int, ghost_size: int, **options: bool) -> None:
-        super().__init__(n, **options)
+    def __init__(self, n: int, ghost_size: int) -> None:
+        super().__init__(n)
         if ghost_size < 2:
             raise ValueError(f"ghost_size: expected at least 2, got {ghost_size}")
         self.ghost_size = ghost_size
@@ -238,8 +253,10 @@ class GhostBatchNorm(BatchNorm):
     def backward(self, dz: Floats) -> Floats:
         """Take each part back through its own statistics."""
         parts = self._parts(len(dz))
-        results = [batch_norm_backward(dz[part], cache)
-                   for part, cache in zip(parts, self._caches, strict=True)]
+        results = [
+            batch_norm_backward(dz[part], cache)
+            for part, cache in zip(parts, self._caches, strict=True)
+        ]
         self.grads["gamma"][...] = sum(dgamma for _, dgamma, _ in results)
         self.grads["beta"][...] = sum(dbeta for _, _, dbeta in results)
         return np.concatenate([dz_part for dz_part, _, _ in results])
@@ -250,8 +267,11 @@ def ghost_network(ghost_size: int, seed: int) -> Sequential:
     rng = np.random.default_rng(seed)
     layers: list[Layer] = []
     for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
-        layers += [Dense(n_in, n_out, bias=False, rng=rng), GhostBatchNorm(n_out, ghost_size),
-                   ReLU()]
+        layers += [
+            Dense(n_in, n_out, bias=False, rng=rng),
+            GhostBatchNorm(n_out, ghost_size),
+            ReLU(),
+        ]
     return Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=rng)])
 
 
@@ -285,8 +305,16 @@ def ghost_loss(seed: int, ghost_size: int, images: int = 300, steps: int = 300) 
     weights, order = np.random.default_rng(seed).spawn(2)
     net = ghost_network(ghost_size, int(weights.integers(2**31)))
     x, y = digits.x_train[:images], digits.y_train[:images]
-    train(net, x, y, optimizer=GradientDescent(0.1), batch_size=128, steps=steps, rng=order,
-          drop_last=True)
+    train(
+        net,
+        x,
+        y,
+        optimizer=GradientDescent(0.1),
+        batch_size=128,
+        steps=steps,
+        rng=order,
+        drop_last=True,
+    )
     return loss_on_test(net, digits, x)
 
 

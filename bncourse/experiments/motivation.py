@@ -306,10 +306,12 @@ def gain_range(seeds: Sequence[int] = SEEDS, steps: int = 300) -> Range:
 
 def _range(settings: list[tuple[float, float]], seeds: Sequence[int], steps: int) -> Range:
     rows = [
-        np.array([
-            np.median([final_accuracy(seed, bn, rate, gain, steps) for seed in seeds])
-            for rate, gain in settings
-        ])
+        np.array(
+            [
+                np.median([final_accuracy(seed, bn, rate, gain, steps) for seed in seeds])
+                for rate, gain in settings
+            ]
+        )
         for bn in (False, True)
     ]
     return Range(GRID, *rows)
@@ -335,8 +337,9 @@ def learning_rate_map(seed: int = 0, steps: int = 150, size: int = 6) -> Map:
     """Return the accuracy of the ReLU network over both grids at once, for one seed."""
     values = np.logspace(-3, 2, size)
     tables = [
-        np.array([[final_accuracy(seed, bn, rate, gain, steps) for rate in values]
-                  for gain in values])
+        np.array(
+            [[final_accuracy(seed, bn, rate, gain, steps) for rate in values] for gain in values]
+        )
         for bn in (False, True)
     ]
     return Map(values, values, *tables)

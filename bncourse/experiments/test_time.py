@@ -1,4 +1,4 @@
-"""The runs of chapter 6: batch statistics at test time, running averages, and their conventions."""
+"""The runs of chapter 6: batch statistics at test time, and running averages."""
 
 from __future__ import annotations
 
@@ -60,8 +60,11 @@ def batch_mode_accuracy(
     -------
     float
     """
-    order = (np.argsort(digits.y_test, kind="stable") if by_class
-             else np.random.default_rng(seed).permutation(len(digits.y_test)))
+    order = (
+        np.argsort(digits.y_test, kind="stable")
+        if by_class
+        else np.random.default_rng(seed).permutation(len(digits.y_test))
+    )
     x, y = digits.x_test[order], digits.y_test[order]
     answers = [
         layer_outputs(net, x[i : i + batch_size])[-1].argmax(axis=1)
@@ -98,8 +101,9 @@ def averaged_accuracy(
     float
         Test accuracy.
     """
-    return averaged_accuracies(seed, {"one": make}, [steps], batch_size=batch_size,
-                               unbiased=unbiased)["one"][0]
+    return averaged_accuracies(
+        seed, {"one": make}, [steps], batch_size=batch_size, unbiased=unbiased
+    )["one"][0]
 
 
 def averaged_accuracies(
@@ -153,8 +157,16 @@ def averaged_accuracies(
     optimizer = Watched(0.1)
     done = 0
     for checkpoint in checkpoints:
-        train(net, digits.x_train, digits.y_train, optimizer=optimizer, batch_size=batch_size,
-              steps=checkpoint - done, rng=order, drop_last=True)
+        train(
+            net,
+            digits.x_train,
+            digits.y_train,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            steps=checkpoint - done,
+            rng=order,
+            drop_last=True,
+        )
         done = checkpoint
         for name, averages in pairs.items():
             with kept_statistics(net):
@@ -166,8 +178,9 @@ def averaged_accuracies(
 
 def misread_momentum(seed: int, decay: float, steps: int = 300, batch_size: int = 8) -> float:
     """Return the test accuracy with the layer's own running statistics and that decay."""
-    net, _ = train_digits(seed, ReLU, True, 0.1, steps, batch_size=batch_size, decay=decay,
-                          drop_last=True)
+    net, _ = train_digits(
+        seed, ReLU, True, 0.1, steps, batch_size=batch_size, decay=decay, drop_last=True
+    )
     digits = load_digits()
     return accuracy(net, digits.x_test, digits.y_test)
 
@@ -193,7 +206,9 @@ class VarianceEstimates(NamedTuple):
     both: float
 
 
-def variance_estimates(batch_size: int, by_class: bool = False, seed: int = 0) -> VarianceEstimates:
+def variance_estimates(
+    batch_size: int, by_class: bool = False, seed: int = 0
+) -> VarianceEstimates:
     """Estimate the variance of the first layer's z over the training set, from batches.
 
     Parameters
@@ -224,6 +239,7 @@ def variance_estimates(batch_size: int, by_class: bool = False, seed: int = 0) -
     within = batches.var(axis=1).mean(axis=0)
     between = batches.mean(axis=1).var(axis=0)
     bessel = within * batch_size / (batch_size - 1)
-    ratios = [float(np.mean(v / truth))
-              for v in (within, bessel, within + between, bessel + between)]
+    ratios = [
+        float(np.mean(v / truth)) for v in (within, bessel, within + between, bessel + between)
+    ]
     return VarianceEstimates(*ratios)

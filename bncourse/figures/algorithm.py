@@ -20,8 +20,13 @@ from bncourse.figures.style import (
     style,
 )
 
-__all__ = ["computation_graph", "output_spread", "sigmoid_window", "stopped_gradient",
-           "variance_errors"]
+__all__ = [
+    "computation_graph",
+    "output_spread",
+    "sigmoid_window",
+    "stopped_gradient",
+    "variance_errors",
+]
 
 
 def sigmoid_window(mean: float = 0.0, sd: float = 1.0) -> FigureWithWords:
@@ -57,8 +62,11 @@ def sigmoid_window(mean: float = 0.0, sd: float = 1.0) -> FigureWithWords:
         ax.set_xlim(-6, 6)
         ax.set_xlabel("z̃")
         ax.set_ylabel("activation")
-        ax.set_title("On N(0, 1) the sigmoid is nearly a straight line" if (mean, sd) == (0, 1)
-                     else "γ and β choose the part of the sigmoid that is used")
+        ax.set_title(
+            "On N(0, 1) the sigmoid is nearly a straight line"
+            if (mean, sd) == (0, 1)
+            else "γ and β choose the part of the sigmoid that is used"
+        )
     words = (
         f"For inputs with mean {mean:g} and standard deviation {sd:g} the middle 90 % of the "
         f"sigmoid's outputs lie between {low:.2f} and {high:.2f}, and the best straight line "
@@ -107,8 +115,16 @@ _NODES = (
     ("z_norm", r"$z_{norm} = c\,s$", (5.4, 1.0)),
     ("z_tilde", r"$\tilde z = \gamma z_{norm} + \beta$", (7.3, 1.0)),
 )
-_EDGES = (("z", "mu"), ("z", "c"), ("mu", "c"), ("c", "var"), ("var", "s"), ("s", "z_norm"),
-          ("c", "z_norm"), ("z_norm", "z_tilde"))
+_EDGES = (
+    ("z", "mu"),
+    ("z", "c"),
+    ("mu", "c"),
+    ("c", "var"),
+    ("var", "s"),
+    ("s", "z_norm"),
+    ("c", "z_norm"),
+    ("z_norm", "z_tilde"),
+)
 
 
 def computation_graph() -> FigureWithWords:
@@ -122,14 +138,33 @@ def computation_graph() -> FigureWithWords:
     with style():
         figure, ax = new_figure(7.2, 2.4)
         for start, end in _EDGES:
-            ax.annotate("", places[end], places[start],
-                        arrowprops={"arrowstyle": "-|>", "color": "#555555", "shrinkA": 28,
-                                    "shrinkB": 30, "linewidth": 1.4})
+            ax.annotate(
+                "",
+                places[end],
+                places[start],
+                arrowprops={
+                    "arrowstyle": "-|>",
+                    "color": "#555555",
+                    "shrinkA": 28,
+                    "shrinkB": 30,
+                    "linewidth": 1.4,
+                },
+            )
         for name, text, place in _NODES:
             statistic = name in ("mu", "var", "s")
-            ax.annotate(text, place, ha="center", va="center", fontsize=10.5,
-                        bbox={"boxstyle": "round,pad=0.4", "facecolor": CARD,
-                              "edgecolor": ORANGE if statistic else BLUE, "linewidth": 1.6})
+            ax.annotate(
+                text,
+                place,
+                ha="center",
+                va="center",
+                fontsize=10.5,
+                bbox={
+                    "boxstyle": "round,pad=0.4",
+                    "facecolor": CARD,
+                    "edgecolor": ORANGE if statistic else BLUE,
+                    "linewidth": 1.6,
+                },
+            )
         ax.set_xlim(-0.4, 8.2)
         ax.set_ylim(-0.5, 1.5)
         ax.axis("off")
@@ -137,8 +172,8 @@ def computation_graph() -> FigureWithWords:
         ax.set_title(f"z reaches z_norm by {paths} paths")
     into_output = [a for a, b in _EDGES if b == "z_norm"]
     words = (
-        f"A graph of {len(_NODES)} nodes and {len(_EDGES)} edges, from z through μ, c, σ² and s to "
-        f"the normalised z and z̃; {len(into_output)} edges enter the normalised z, and "
+        f"A graph of {len(_NODES)} nodes and {len(_EDGES)} edges, from z through μ, c, σ² and s "
+        f"to the normalised z and z̃; {len(into_output)} edges enter the normalised z, and "
         f"{paths} paths lead to it from z."
     )
     return FigureWithWords(figure, words)
@@ -149,7 +184,9 @@ def _paths(start: str, end: str) -> int:
     return 1 if start == end else sum(_paths(b, end) for a, b in _EDGES if a == start)
 
 
-def stopped_gradient(right: list[float], stopped: list[float], window: int = 10) -> FigureWithWords:
+def stopped_gradient(
+    right: list[float], stopped: list[float], window: int = 10
+) -> FigureWithWords:
     """Draw the training loss with the whole backward pass and with the stopped one.
 
     Parameters
@@ -166,8 +203,10 @@ def stopped_gradient(right: list[float], stopped: list[float], window: int = 10)
     kernel = np.ones(window) / window
     with style():
         figure, ax = new_figure(6.4, 3.6)
-        for values, colour, text in ((stopped, VERMILION, "stopped at μ and σ²"),
-                                     (right, BLUE, "whole backward pass")):
+        for values, colour, text in (
+            (stopped, VERMILION, "stopped at μ and σ²"),
+            (right, BLUE, "whole backward pass"),
+        ):
             smooth = np.convolve(values, kernel, "valid")
             (line,) = ax.semilogy(np.arange(len(smooth)) + window, smooth, color=colour)
             label_line(ax, line, text, at=len(smooth) // 3, offset=(0, 26), ha="left")
@@ -194,6 +233,7 @@ def variance_errors(errors: VarianceErrors) -> FigureWithWords:
     -------
     FigureWithWords
     """
+
     def at(values: Floats, mean: float) -> float:
         return float(values[int(np.argmin(np.abs(errors.means - mean)))])
 
@@ -204,10 +244,17 @@ def variance_errors(errors: VarianceErrors) -> FigureWithWords:
             (errors.two_pass, BLUE, "two passes: mean((z − μ)²)"),
         ):
             (line,) = ax.loglog(errors.means, values, "o-", color=colour)
-            label_line(ax, line, text, at=5, offset=(4, -16 if colour == VERMILION else 14), ha="left")
+            label_line(
+                ax, line, text, at=5, offset=(4, -16 if colour == VERMILION else 14), ha="left"
+            )
         ax.axhline(1.0, color=INK, linewidth=1, linestyle=":")
-        ax.annotate("100 % wrong", (errors.means[0], 1.0), xytext=(0, 4),
-                    textcoords="offset points", fontsize=10)
+        ax.annotate(
+            "100 % wrong",
+            (errors.means[0], 1.0),
+            xytext=(0, 4),
+            textcoords="offset points",
+            fontsize=10,
+        )
         ax.set_xlabel("mean of the data (standard deviation 1)")
         ax.set_ylabel("relative error of the variance")
         ax.set_title("One pass over float32 loses the variance")

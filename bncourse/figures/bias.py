@@ -78,10 +78,22 @@ def weight_growth(with_bn: Growth, without_bn: Growth) -> FigureWithWords:
             (axes[0], with_bn, WITH, "with batch norm"),
             (axes[1], without_bn, WITHOUT, "without (control)"),
         ):
-            ax.plot(run.steps, run.norm / run.norm[0], color=colour, linewidth=5, alpha=0.45,
-                    label="measured")
-            ax.plot(run.steps, run.pythagoras / run.norm[0], color="black", linewidth=1.4,
-                    linestyle="--", label="Pythagoras")
+            ax.plot(
+                run.steps,
+                run.norm / run.norm[0],
+                color=colour,
+                linewidth=5,
+                alpha=0.45,
+                label="measured",
+            )
+            ax.plot(
+                run.steps,
+                run.pythagoras / run.norm[0],
+                color="black",
+                linewidth=1.4,
+                linestyle="--",
+                label="Pythagoras",
+            )
             ax.set_title(text, color=colour, fontsize=11.5)
             ax.set_xlabel("training step")
             ax.legend(loc="upper left")
@@ -93,7 +105,8 @@ def weight_growth(with_bn: Growth, without_bn: Growth) -> FigureWithWords:
         f"Over {len(with_bn.steps) - 1} steps the squared norm of the hidden weights grows by a "
         f"factor of {with_bn.norm[-1] / with_bn.norm[0]:.1f} with batch norm, "
         f"{'within 0.1 %' if gap < 1e-3 else f'{gap:.1%}'} of the sum of squared updates; without "
-        f"batch norm the sum is {abs(control):.0%} {'below' if control > 0 else 'above'} the truth."
+        f"batch norm the sum is {abs(control):.0%} {'below' if control > 0 else 'above'} the "
+        "truth."
     )
     return FigureWithWords(figure, words)
 

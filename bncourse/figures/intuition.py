@@ -37,27 +37,38 @@ def drift_and_speed(results: dict[str, list[Stability]]) -> FigureWithWords:
     -------
     FigureWithWords
     """
-    names = {"none": ("no batch norm", WITHOUT), "batch norm": ("batch norm", WITH),
-             "noisy": ("noisy batch norm", GREEN)}
+    names = {
+        "none": ("no batch norm", WITHOUT),
+        "batch norm": ("batch norm", WITH),
+        "noisy": ("noisy batch norm", GREEN),
+    }
     with style():
         figure, ax = new_figure(6.4, 3.8)
         for key, (text, colour) in names.items():
             drift = [run.drift for run in results[key]]
             steps = [run.steps for run in results[key]]
             ax.plot(drift, steps, "o", color=colour, markersize=9, alpha=0.75)
-            ax.annotate(text, (float(np.median(drift)), float(np.median(steps))), xytext=(0, 16),
-                        textcoords="offset points", color=colour, fontweight="bold",
-                        ha="left" if key == "batch norm" else "center")
+            ax.annotate(
+                text,
+                (float(np.median(drift)), float(np.median(steps))),
+                xytext=(0, 16),
+                textcoords="offset points",
+                color=colour,
+                fontweight="bold",
+                ha="left" if key == "batch norm" else "center",
+            )
         ax.set_xlim(-0.02, 1.25 * max(run.drift for run in results["noisy"]))
         ax.set_ylim(0, 1.4 * max(run.steps for run in results["none"]))
         ax.set_xlabel("drift of a unit's mean in 10 steps, in standard deviations")
         ax.set_ylabel("steps to 90 %")
         ax.set_title("The least stable network is among the fastest")
-    words = "Median drift in 10 steps and steps to 90 %: " + join([
-        f"{np.median([r.drift for r in results[key]]):.2f} and "
-        f"{np.median([r.steps for r in results[key]]):.0f} with {text}"
-        for key, (text, _) in names.items()
-    ])
+    words = "Median drift in 10 steps and steps to 90 %: " + join(
+        [
+            f"{np.median([r.drift for r in results[key]]):.2f} and "
+            f"{np.median([r.steps for r in results[key]]):.0f} with {text}"
+            for key, (text, _) in names.items()
+        ]
+    )
     return FigureWithWords(figure, words + ".")
 
 
@@ -79,10 +90,15 @@ def smoothness_ratios(ratios: dict[str, float]) -> FigureWithWords:
         for place, value in zip(places, ratios.values(), strict=True):
             better = value >= 1
             ax.barh(place, np.log2(value), color=WITH if better else WITHOUT, height=0.6)
-            ax.annotate(f"{value:.1f}" if value >= 0.95 else f"{value:.2f}",
-                        (np.log2(value), place), xytext=(5 if better else -5, 0),
-                        textcoords="offset points", va="center", fontweight="bold",
-                        ha="left" if better else "right")
+            ax.annotate(
+                f"{value:.1f}" if value >= 0.95 else f"{value:.2f}",
+                (np.log2(value), place),
+                xytext=(5 if better else -5, 0),
+                textcoords="offset points",
+                va="center",
+                fontweight="bold",
+                ha="left" if better else "right",
+            )
         ax.axvline(0, color=INK, linewidth=1)
         ax.set_yticks(places, list(ratios))
         ticks = np.arange(-4, 4, 2)

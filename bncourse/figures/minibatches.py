@@ -19,8 +19,13 @@ from bncourse.figures.style import (
     style,
 )
 
-__all__ = ["batch_company", "batch_mean_variance", "ghost_batches", "small_batches",
-           "training_losses"]
+__all__ = [
+    "batch_company",
+    "batch_mean_variance",
+    "ghost_batches",
+    "small_batches",
+    "training_losses",
+]
 
 
 def batch_mean_variance(measured: MeanVariance) -> FigureWithWords:
@@ -42,10 +47,12 @@ def batch_mean_variance(measured: MeanVariance) -> FigureWithWords:
         ax.loglog(m, (n - m) / (n - 1) / m, color=BLUE, linewidth=1.4)
         ax.loglog(m, measured.replaced, "o", color=GREY)
         ax.loglog(m, measured.dealt, "s", color=BLUE)
-        ax.annotate("drawn with replacement: σ²/m", (m[5], 1.5 / m[5]), color="#555555",
-                    fontweight="bold")
-        ax.annotate("dealt without: σ²/m · (N−m)/(N−1)", (m[1], 0.16 / m[3]), color=BLUE,
-                    fontweight="bold")
+        ax.annotate(
+            "drawn with replacement: σ²/m", (m[5], 1.5 / m[5]), color="#555555", fontweight="bold"
+        )
+        ax.annotate(
+            "dealt without: σ²/m · (N−m)/(N−1)", (m[1], 0.16 / m[3]), color=BLUE, fontweight="bold"
+        )
         ax.set_xlabel("examples in the batch, m")
         ax.set_ylabel("variance of the batch mean, in σ²")
         ax.set_title("The batch mean scatters like σ²/m")
@@ -116,11 +123,11 @@ def training_losses(losses: dict[str, list[float]], window: int = 10) -> FigureW
         ax.set_xlabel("training step")
         ax.set_ylabel(f"loss in nats, mean of {window} steps")
         ax.set_title("Four optimisers, one loop")
-    ends = join([f"{np.mean(values[-window:]):.2f} with {name}" for name, values in losses.items()])
-    words = (
-        f"From {next(iter(losses.values()))[0]:.2f} the loss falls in {len(next(iter(losses.values())))} "
-        f"steps to {ends}."
+    ends = join(
+        [f"{np.mean(values[-window:]):.2f} with {name}" for name, values in losses.items()]
     )
+    first = next(iter(losses.values()))
+    words = f"From {first[0]:.2f} the loss falls in {len(first)} steps to {ends}."
     return FigureWithWords(figure, words)
 
 
@@ -143,8 +150,14 @@ def ghost_batches(losses: dict[int, list[float]]) -> FigureWithWords:
         for size in sizes:
             ax.semilogx([size] * len(losses[size]), losses[size], "o", color=GREY, alpha=0.6)
         ax.semilogx(sizes, medians, "o-", color=BLUE)
-        ax.annotate("the whole batch\n(control)", (sizes[-1], medians[-1]), xytext=(0, 16),
-                    textcoords="offset points", ha="right", color=INK)
+        ax.annotate(
+            "the whole batch\n(control)",
+            (sizes[-1], medians[-1]),
+            xytext=(0, 16),
+            textcoords="offset points",
+            ha="right",
+            color=INK,
+        )
         ax.set_yscale("log")
         ax.minorticks_off()
         ticks = [t for t in (0.1, 0.2, 0.5, 1.0, 2.0) if 0.5 * min(medians) < t < 2 * max(medians)]
@@ -183,7 +196,8 @@ def small_batches(
     with style():
         figure, ax = new_figure(6.4, 3.6)
         for bn, colour, text, at in (
-            (False, VERMILION, "without batch norm", 0), (True, BLUE, "with batch norm", 0)
+            (False, VERMILION, "without batch norm", 0),
+            (True, BLUE, "with batch norm", 0),
         ):
             sizes = list(medians[bn])
             (line,) = ax.semilogx(sizes, list(medians[bn].values()), "o-", color=colour)
@@ -197,7 +211,7 @@ def small_batches(
         ax.set_xlabel("examples in the batch, m")
         ax.set_ylabel("test accuracy")
         ax.set_title("Batch norm fails in batches of two and recovers by four")
-    words = "Test accuracy without and with batch norm: " + join([
-        f"{medians[False][m]:.2f} and {medians[True][m]:.2f} in batches of {m}" for m in sizes
-    ])
+    words = "Test accuracy without and with batch norm: " + join(
+        [f"{medians[False][m]:.2f} and {medians[True][m]:.2f} in batches of {m}" for m in sizes]
+    )
     return FigureWithWords(figure, words + ".")

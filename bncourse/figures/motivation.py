@@ -47,8 +47,14 @@ def bowls(descents: Sequence[Descent], names: Sequence[str]) -> FigureWithWords:
             height = 0.5 * (h[0, 0] * u**2 + 2 * h[0, 1] * u * v + h[1, 1] * v**2)
             # Equally spaced where the flat direction crosses the frame.
             edge = 0.5 * np.linalg.eigvalsh(h)[0] * side[-1] ** 2
-            ax.contour(u, v, height, levels=edge * np.linspace(0.15, 2.6, 9) ** 2,
-                       colors=GREY, linewidths=0.9)
+            ax.contour(
+                u,
+                v,
+                height,
+                levels=edge * np.linspace(0.15, 2.6, 9) ** 2,
+                colors=GREY,
+                linewidths=0.9,
+            )
             ax.plot(*descent.path.T, "o-", color=WITH, markersize=3.5, linewidth=1.4)
             ax.plot(0, 0, "+", color=INK, markersize=11)
             ax.grid(visible=False)
@@ -137,8 +143,13 @@ def headline(
                 ax.plot(place + jitter, steps, "o", color=colour, alpha=0.55)
                 middle = float(np.median(steps))
                 ax.plot([place - 0.26, place + 0.26], [middle] * 2, color=colour, linewidth=3)
-                ax.annotate(f"{middle:.0f}", (place + 0.3, middle), va="center", color=colour,
-                            fontweight="bold")
+                ax.annotate(
+                    f"{middle:.0f}",
+                    (place + 0.3, middle),
+                    va="center",
+                    color=colour,
+                    fontweight="bold",
+                )
             ax.set_xticks([0, 1], ["without", "with"])
             ax.set_xlim(-0.5, 1.7)
             ax.set_yscale("log")
@@ -176,16 +187,28 @@ def working_ranges(rates: Range, gains: Range) -> FigureWithWords:
         ):
             ax.axhline(GOOD, color=GREY, linewidth=1, linestyle=":")
             for bn, colour in ((False, WITHOUT), (True, WITH)):
-                ax.semilogx(grid.values, grid.accuracies(bn), "o-", color=colour,
-                            label="with batch norm" if bn else "without")
+                ax.semilogx(
+                    grid.values,
+                    grid.accuracies(bn),
+                    "o-",
+                    color=colour,
+                    label="with batch norm" if bn else "without",
+                )
             ax.set_xlabel(text)
             ax.set_xticks([1e-3, 1e-1, 1e1])
-            ax.set_title(f"{grid.decades(False):.1f} → {grid.decades(True):.1f} decades",
-                         fontsize=11.5)
+            ax.set_title(
+                f"{grid.decades(False):.1f} → {grid.decades(True):.1f} decades", fontsize=11.5
+            )
         axes[0].set_ylabel("test accuracy")
         axes[0].legend(loc="center left", bbox_to_anchor=(0.0, 0.42))
-        axes[0].annotate("90 %", (axes[0].get_xlim()[1], GOOD), ha="right", va="bottom",
-                         color="#555555", fontsize=10)
+        axes[0].annotate(
+            "90 %",
+            (axes[0].get_xlim()[1], GOOD),
+            ha="right",
+            va="bottom",
+            color="#555555",
+            fontsize=10,
+        )
         title(figure, "Batch norm widens what works, mostly upwards")
     words = " ".join(
         f"{text} that reach 90 %: {grid.decades(False):.1f} decades without batch norm "
@@ -221,9 +244,15 @@ def learning_rate_map(table: Map) -> FigureWithWords:
         ):
             ax.imshow(values, origin="lower", cmap="cividis", vmin=0, vmax=1, aspect="auto")
             for (row, column), value in np.ndenumerate(values):
-                ax.annotate(f"{100 * value:.0f}", (column, row), ha="center", va="center",
-                            fontsize=9, color="white" if value < 0.55 else "black",
-                            fontweight="bold" if value >= GOOD else "normal")
+                ax.annotate(
+                    f"{100 * value:.0f}",
+                    (column, row),
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    color="white" if value < 0.55 else "black",
+                    fontweight="bold" if value >= GOOD else "normal",
+                )
             ax.grid(visible=False)
             ax.set_xticks(ticks, _powers(table.rates))
             ax.set_yticks(ticks, _powers(table.gains))

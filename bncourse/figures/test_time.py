@@ -16,7 +16,6 @@ from bncourse.figures.style import (
     ORANGE,
     VERMILION,
     join,
-    label_line,
     new_figure,
     style,
     title,
@@ -44,11 +43,23 @@ def prediction_modes(accuracies: dict[str, list[float]]) -> FigureWithWords:
         colours = [VERMILION] * (len(medians) - 1) + [BLUE]
         ax.barh(places, list(medians.values()), color=colours, height=0.6)
         for place, value in zip(places, medians.values(), strict=True):
-            ax.annotate(f"{value:.2f}", (value, place), xytext=(5, 0), fontweight="bold",
-                        textcoords="offset points", va="center")
+            ax.annotate(
+                f"{value:.2f}",
+                (value, place),
+                xytext=(5, 0),
+                fontweight="bold",
+                textcoords="offset points",
+                va="center",
+            )
         ax.axvline(0.1, color=INK, linewidth=1, linestyle=":")
-        ax.annotate("chance", (0.1, places[0] + 0.42), xytext=(4, 0), textcoords="offset points",
-                    fontsize=10, color="#555555")
+        ax.annotate(
+            "chance",
+            (0.1, places[0] + 0.42),
+            xytext=(4, 0),
+            textcoords="offset points",
+            fontsize=10,
+            color="#555555",
+        )
         ax.set_yticks(places, list(medians))
         ax.grid(visible=False, axis="y")
         ax.set_xlim(0, 1.1)
@@ -146,7 +157,8 @@ def variance_corrections(
     with style():
         figure, axes = new_figure(6.4, 4.0, 1, 2, sharey=True)
         for ax, estimates, text in (
-            (axes[0], shuffled, "batches at random"), (axes[1], by_class, "batches by digit")
+            (axes[0], shuffled, "batches at random"),
+            (axes[1], by_class, "batches by digit"),
         ):
             sizes = list(estimates)
             ax.axhline(1.0, color=INK, linewidth=1, linestyle=":")

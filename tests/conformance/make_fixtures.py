@@ -50,9 +50,14 @@ def torch_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str
         layer.zero_grad()
         y = layer(x)
         y.backward(torch.from_numpy(dz))
-        for name, value in (("y", y), ("dx", x.grad), ("dgamma", layer.weight.grad),
-                            ("dbeta", layer.bias.grad), ("mean", layer.running_mean),
-                            ("var", layer.running_var)):
+        for name, value in (
+            ("y", y),
+            ("dx", x.grad),
+            ("dgamma", layer.weight.grad),
+            ("dbeta", layer.bias.grad),
+            ("mean", layer.running_mean),
+            ("var", layer.running_var),
+        ):
             out[name].append(value.detach().numpy().copy())
     layer.eval()
     arrays = {k: np.array(v) for k, v in out.items()}
@@ -60,10 +65,15 @@ def torch_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str
     images = torch.zeros(2, 3, 4, 4)
     torch.nn.BatchNorm2d(3)(images)  # channels are axis 1
     return arrays, {
-        "framework": "PyTorch", "version": torch.__version__.split("+")[0],
-        "class": "torch.nn.BatchNorm1d", "argument": "momentum", "default": layer.momentum,
-        "epsilon": layer.eps, "initial_mean": float(initial[0][0]),
-        "initial_var": float(initial[1][0]), "axis": 1,
+        "framework": "PyTorch",
+        "version": torch.__version__.split("+")[0],
+        "class": "torch.nn.BatchNorm1d",
+        "argument": "momentum",
+        "default": layer.momentum,
+        "epsilon": layer.eps,
+        "initial_mean": float(initial[0][0]),
+        "initial_var": float(initial[1][0]),
+        "axis": 1,
     }
 
 
@@ -86,10 +96,14 @@ def keras_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str
     arrays = {k: np.array(v) for k, v in out.items()}
     arrays["y_test"] = layer(data["z_test"], training=False).detach().numpy()
     return arrays, {
-        "framework": "Keras", "version": keras.__version__,
-        "class": "keras.layers.BatchNormalization", "argument": "momentum",
-        "default": layer.momentum, "epsilon": layer.epsilon,
-        "initial_mean": float(initial[0][0]), "initial_var": float(initial[1][0]),
+        "framework": "Keras",
+        "version": keras.__version__,
+        "class": "keras.layers.BatchNormalization",
+        "argument": "momentum",
+        "default": layer.momentum,
+        "epsilon": layer.epsilon,
+        "initial_mean": float(initial[0][0]),
+        "initial_var": float(initial[1][0]),
         "axis": layer.axis if isinstance(layer.axis, int) else layer.axis[0],
     }
 
@@ -102,8 +116,12 @@ def flax_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
     jax.config.update("jax_enable_x64", True)
     from flax import linen
 
-    layer = linen.BatchNorm(use_running_average=False, dtype=np.float64, param_dtype=np.float64,
-                            use_fast_variance=False)
+    layer = linen.BatchNorm(
+        use_running_average=False,
+        dtype=np.float64,
+        param_dtype=np.float64,
+        use_fast_variance=False,
+    )
     variables = layer.init(jax.random.PRNGKey(0), data["z"][0])
     initial = variables["batch_stats"]
     params = {"scale": data["gamma"], "bias": data["beta"]}
@@ -111,14 +129,21 @@ def flax_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
     stats = {name: np.asarray(value, np.float64) for name, value in initial.items()}
     out: dict[str, list[Any]] = {k: [] for k in ("y", "dx", "dgamma", "dbeta", "mean", "var")}
     for z, dz in zip(data["z"], data["dz"], strict=True):
+
         def forward(p: Any, x: Any, stats: Any = stats) -> Any:
             return layer.apply({"params": p, "batch_stats": stats}, x, mutable=["batch_stats"])
 
         y, pullback, updated = jax.vjp(forward, params, z, has_aux=True)
         dp, dx = pullback(dz)
         stats = updated["batch_stats"]
-        for name, value in (("y", y), ("dx", dx), ("dgamma", dp["scale"]), ("dbeta", dp["bias"]),
-                            ("mean", stats["mean"]), ("var", stats["var"])):
+        for name, value in (
+            ("y", y),
+            ("dx", dx),
+            ("dgamma", dp["scale"]),
+            ("dbeta", dp["bias"]),
+            ("mean", stats["mean"]),
+            ("var", stats["var"]),
+        ):
             out[name].append(np.array(value))
     arrays = {k: np.array(v) for k, v in out.items()}
     evaluate = layer.clone(use_running_average=True)
@@ -126,9 +151,14 @@ def flax_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
         evaluate.apply({"params": params, "batch_stats": stats}, data["z_test"])
     )
     return arrays, {
-        "framework": "Flax", "version": flax.__version__, "class": "flax.linen.BatchNorm",
-        "argument": "momentum", "default": layer.momentum, "epsilon": layer.epsilon,
-        "initial_mean": float(initial["mean"][0]), "initial_var": float(initial["var"][0]),
+        "framework": "Flax",
+        "version": flax.__version__,
+        "class": "flax.linen.BatchNorm",
+        "argument": "momentum",
+        "default": layer.momentum,
+        "epsilon": layer.epsilon,
+        "initial_mean": float(initial["mean"][0]),
+        "initial_var": float(initial["var"][0]),
         "axis": layer.axis,
     }
 
@@ -145,15 +175,18 @@ def onnx_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
         outputs = ["y", "mean_out", "var_out"] if training else ["y"]
         node = helper.make_node("BatchNormalization", names, outputs, training_mode=training)
         value = lambda name: helper.make_tensor_value_info(name, TensorProto.DOUBLE, None)  # noqa: E731
-        graph = helper.make_graph([node], "g", [value(k) for k in names],
-                                  [value(k) for k in outputs])
+        graph = helper.make_graph(
+            [node], "g", [value(k) for k in names], [value(k) for k in outputs]
+        )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)])
         feed = dict(zip(names, (z, data["gamma"], data["beta"], mean, var), strict=True))
         return ReferenceEvaluator(model).run(None, feed)
 
     schema = onnx.defs.get_schema("BatchNormalization", 15)
-    defaults = {k: helper.get_attribute_value(schema.attributes[k].default_value)
-                for k in ("momentum", "epsilon")}
+    defaults = {
+        k: helper.get_attribute_value(schema.attributes[k].default_value)
+        for k in ("momentum", "epsilon")
+    }
     mean, var = np.zeros(N), np.ones(N)
     out: dict[str, list[Any]] = {k: [] for k in ("y", "mean", "var")}
     for z in data["z"]:
@@ -163,11 +196,15 @@ def onnx_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
     arrays = {k: np.array(v) for k, v in out.items()}
     arrays["y_test"] = run(data["z_test"], mean, var, 0)[0]
     return arrays, {
-        "framework": "ONNX", "version": onnx.__version__,
-        "class": "BatchNormalization, opset 15", "argument": "momentum",
+        "framework": "ONNX",
+        "version": onnx.__version__,
+        "class": "BatchNormalization, opset 15",
+        "argument": "momentum",
         "default": round(float(defaults["momentum"]), 6),
         "epsilon": round(float(defaults["epsilon"]), 10),
-        "initial_mean": None, "initial_var": None, "axis": 1,
+        "initial_mean": None,
+        "initial_var": None,
+        "axis": 1,
     }
 
 
@@ -181,8 +218,14 @@ def others_fixture() -> dict[str, np.ndarray]:
     loss = torch.nn.functional.cross_entropy(tz, torch.from_numpy(y))
     loss.backward()
     theta, gradients = rng.normal(size=6), rng.normal(size=(10, 6))
-    arrays = {"ce_z": z, "ce_y": y, "ce_loss": np.array(loss.item()), "ce_dz": tz.grad.numpy(),
-              "theta": theta, "gradients": gradients}
+    arrays = {
+        "ce_z": z,
+        "ce_y": y,
+        "ce_loss": np.array(loss.item()),
+        "ce_dz": tz.grad.numpy(),
+        "theta": theta,
+        "gradients": gradients,
+    }
     makers = {
         "gradient_descent": lambda p: torch.optim.SGD(p, lr=0.1),
         "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.9),
@@ -201,11 +244,11 @@ def others_fixture() -> dict[str, np.ndarray]:
     torch.manual_seed(0)
     shape = (600, 400)
     w = torch.empty(shape, dtype=torch.float64)
-    arrays["std_he"] = np.array(
-        torch.nn.init.kaiming_normal_(w, nonlinearity="relu").std().item())
+    arrays["std_he"] = np.array(torch.nn.init.kaiming_normal_(w, nonlinearity="relu").std().item())
     arrays["std_xavier"] = np.array(torch.nn.init.xavier_normal_(w).std().item())
     arrays["std_lecun"] = np.array(
-        torch.nn.init.kaiming_normal_(w, nonlinearity="linear").std().item())
+        torch.nn.init.kaiming_normal_(w, nonlinearity="linear").std().item()
+    )
     return arrays
 
 
@@ -223,8 +266,9 @@ def main() -> int:
             with np.load(FIXTURES / f"{name}.npz") as stored:
                 assert set(stored.files) == set(arrays), name
                 for key, value in arrays.items():
-                    np.testing.assert_allclose(value, stored[key], rtol=1e-12, atol=1e-14,
-                                               err_msg=f"{name} {key}")
+                    np.testing.assert_allclose(
+                        value, stored[key], rtol=1e-12, atol=1e-14, err_msg=f"{name} {key}"
+                    )
         print("the installed frameworks agree with the stored fixtures")
         return 0
     FIXTURES.mkdir(exist_ok=True)

@@ -2,8 +2,9 @@
 
 Everything is float64. A few dozen roundings of numbers near 1 lie between input and output, so
 agreement to 1e-13 relative to the array's largest entry is demanded: about 500 ulp. One feature
-has mean 5 and standard deviation 0.01, which costs three digits: hence 1e-11 for gradients. Keras 3 computes
-this layer in float32 whatever type it is given; the same feature then costs three of seven digits.
+has mean 5 and standard deviation 0.01, which costs three digits: hence 1e-11 for gradients.
+Keras 3 computes this layer in float32 whatever type it is given; the same feature then costs three
+of seven digits.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ each = pytest.mark.parametrize("convention", FRAMEWORKS, ids=lambda c: c.framewo
 
 
 OUTPUT, RUNNING = 1e-12, 1e-13
-KERAS_OUTPUT, KERAS_RUNNING = 1e-3, 1e-6
+# 40 float32 ulp for the running variance, whose square of 200 ± 100 costs a digit or two.
+KERAS_OUTPUT, KERAS_RUNNING = 1e-3, 5e-6
 
 
 def tolerances(convention):
@@ -58,8 +60,9 @@ def configured(convention):
     epsilon, decay = convention.epsilon, convention.decay
     if convention.framework == "ONNX":  # whose attributes are float32 in every model
         epsilon, decay = float(np.float32(epsilon)), float(np.float32(decay))
-    layer = BatchNorm(5, epsilon=epsilon, decay=decay,
-                      unbiased=convention.running_variance == "unbiased")
+    layer = BatchNorm(
+        5, epsilon=epsilon, decay=decay, unbiased=convention.running_variance == "unbiased"
+    )
     layer.params["gamma"][...] = data["gamma"]
     layer.params["beta"][...] = data["beta"]
     return layer, data
@@ -81,12 +84,16 @@ def test_evaluation(convention):
     layer, data = configured(convention)
     for z in data["z"]:
         layer.forward(z, training=True)
-    close(layer.forward(data["z_test"], training=False),
-          load(convention.framework.lower())["y_test"], tolerances(convention)[0])
+    close(
+        layer.forward(data["z_test"], training=False),
+        load(convention.framework.lower())["y_test"],
+        tolerances(convention)[0],
+    )
 
 
 @pytest.mark.parametrize(
-    "convention", [c for c in FRAMEWORKS if c.framework in ("PyTorch", "Flax")],
+    "convention",
+    [c for c in FRAMEWORKS if c.framework in ("PyTorch", "Flax")],
     ids=lambda c: c.framework,
 )
 def test_backward(convention):

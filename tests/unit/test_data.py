@@ -24,9 +24,7 @@ def test_the_digits_are_the_published_ones(digits):
     rows = np.column_stack([labels, images]).astype(np.uint8)
     rows = rows[np.lexsort(rows.T[::-1])]
     digest = hashlib.sha256(rows.tobytes()).hexdigest()
-    assert digest == (
-        "1b6a09f730bfe751d1f30985598ff7efda82a45af4d78e296c3c508586c103ad"
-    )
+    assert digest == ("1b6a09f730bfe751d1f30985598ff7efda82a45af4d78e296c3c508586c103ad")
 
 
 def test_the_split_depends_on_the_seed_and_nothing_else(digits):

@@ -145,8 +145,12 @@ def test_backward_needs_a_training_pass_and_a_fitting_gradient(make, rng):
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
-        ((0, 3), "n_in"), ((3, -1), "n_out"), ((2.0, 3), "n_in"), ((True, 3), "n_in"),
-        ((None, 3), "n_in"), (("3", 3), "n_in"),
+        ((0, 3), "n_in"),
+        ((3, -1), "n_out"),
+        ((2.0, 3), "n_in"),
+        ((True, 3), "n_in"),
+        ((None, 3), "n_in"),
+        (("3", 3), "n_in"),
     ],
 )
 def test_dense_refuses_bad_widths(arguments, name):

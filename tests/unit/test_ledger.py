@@ -30,6 +30,10 @@ def test_ledger_has_no_problem(ledger, keys):
     assert ledger_data.problems(ledger, keys) == []
 
 
+def test_every_claim_has_its_evidence(ledger):
+    assert ledger_data.evidence_problems(ledger) == []
+
+
 def test_every_claim_is_counted(ledger):
     counts = ledger.counts()
     assert tuple(counts) == ledger_data.VERDICTS
@@ -51,31 +55,39 @@ def _claim_twice(ledger):
 def _set(field, value):
     def change(ledger):
         ledger.claims[0][field] = value
+
     return change
 
 
 def _drop(field):
     def change(ledger):
         del ledger.claims[0][field]
+
     return change
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (_without_claim, r"missing \['C08'\]"),
-    (_claim_twice, r"more than once \['C01'\]"),
-    (_set("verdict", "probably"), "C01: expected a verdict"),
-    (_set("chapter", 7), "C01: expected a chapter from 1 to 6, got 7"),
-    (_set("sources", ["nobody1900nothing"]), "C01: 'nobody1900nothing' is not in the biblio"),
-    (_set("test", None), "C01: a claim without a test needs a reason"),
-    (_set("test", "tests/claims/test_ch2.py::test_c01_x"), "C01: expected a test named after"),
-    (_set("test", "tests/claims/test_ch1.py::test_c02_x"), "C01: expected a test named after"),
-    (_set("reason", "taste"), "C01: a reason is given only"),
-    (_set("anchor", "c02"), "C01: expected the anchor 'c01'"),
-    (_set("correction", " "), "C01: correction: expected text"),
-    (_set("correction", 3), "C01: correction: expected text, got 3"),
-    (_set("note", "x"), "C01: the field 'note' is unknown"),
-    (_drop("claim"), "C01: the field 'claim' is missing"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_without_claim, r"missing \['C08'\]"),
+        (_claim_twice, r"more than once \['C01'\]"),
+        (_set("verdict", "probably"), "C01: expected a verdict"),
+        (_set("chapter", 7), "C01: expected a chapter from 1 to 6, got 7"),
+        (_set("sources", ["nobody1900nothing"]), "C01: 'nobody1900nothing' is not in the biblio"),
+        (_set("test", None), "C01: a claim without a test needs a reason"),
+        (_set("test", "tests/unit/test_data.py::test_c01_x"), "C01: expected a test of a chapter"),
+        (
+            _set("test", "tests/claims/test_ch1.py::test_c02_x"),
+            "C01: expected a test of a chapter",
+        ),
+        (_set("reason", "taste"), "C01: a reason is given only"),
+        (_set("anchor", "c02"), "C01: expected the anchor 'c01'"),
+        (_set("correction", " "), "C01: correction: expected text"),
+        (_set("correction", 3), "C01: correction: expected text, got 3"),
+        (_set("note", "x"), "C01: the field 'note' is unknown"),
+        (_drop("claim"), "C01: the field 'claim' is missing"),
+    ],
+)
 def test_each_mistake_is_named(ledger, keys, change, message):
     change(ledger)
     found = "\n".join(ledger_data.problems(ledger, keys))
@@ -94,26 +106,35 @@ def _repository(tmp_path, *, target="(c40)=", tag="claim-C40", count=1, body="as
     """Write a repository with one chapter and one test, for claim C40."""
     cells = [
         {"cell_type": "markdown", "source": [f"{target}\n", "\n", "Text."], "metadata": {}},
-        {"cell_type": "code", "source": ["1"], "metadata": {"tags": [tag]},
-         "execution_count": count, "outputs": []},
+        {
+            "cell_type": "code",
+            "source": ["1"],
+            "metadata": {"tags": [tag]},
+            "execution_count": count,
+            "outputs": [],
+        },
     ]
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "03-beta-replaces-b.ipynb").write_text(json.dumps({"cells": cells}))
     (tmp_path / "tests" / "claims").mkdir(parents=True)
     (tmp_path / "tests" / "claims" / "test_ch3.py").write_text(
-        f"def test_c40_dense_adds_its_bias():\n    {body}\n")
+        f"def test_c40_dense_adds_its_bias():\n    {body}\n"
+    )
     return tmp_path
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({}, None),
-    ({"body": "np.testing.assert_allclose(1, 1)"}, None),
-    ({"body": "with pytest.raises(ValueError): f()"}, None),
-    ({"target": "(c41)="}, "C40: chapter 3 has no target 'c40'"),
-    ({"tag": "claim-C41"}, "C40: no code cell is tagged claim-C40"),
-    ({"count": None}, "C40: no code cell is tagged claim-C40"),
-    ({"body": "x = 1"}, "test_c40_dense_adds_its_bias asserts nothing"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, None),
+        ({"body": "np.testing.assert_allclose(1, 1)"}, None),
+        ({"body": "with pytest.raises(ValueError): f()"}, None),
+        ({"target": "(c41)="}, "C40: chapter 3 has no target 'c40'"),
+        ({"tag": "claim-C41"}, "C40: no code cell is tagged claim-C40"),
+        ({"count": None}, "C40: no code cell is tagged claim-C40"),
+        ({"body": "x = 1"}, "test_c40_dense_adds_its_bias asserts nothing"),
+    ],
+)
 def test_missing_evidence_is_named(ledger, tmp_path, settings, message):
     only = ledger_data.Ledger([c for c in ledger.claims if c["id"] == "C40"], [], [])
     found = ledger_data.evidence_problems(only, _repository(tmp_path, **settings))
@@ -125,4 +146,5 @@ def test_missing_test_is_named(ledger, tmp_path):
     root = _repository(tmp_path)
     (root / "tests" / "claims" / "test_ch3.py").unlink()
     assert ledger_data.evidence_problems(only, root) == [
-        "C40: there is no test tests/claims/test_ch3.py::test_c40_dense_adds_its_bias"]
+        "C40: there is no test tests/claims/test_ch3.py::test_c40_dense_adds_its_bias"
+    ]

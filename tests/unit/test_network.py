@@ -22,8 +22,9 @@ from bncourse import (
 
 @pytest.fixture
 def net(rng):
-    return Sequential([Dense(6, 5, bias=False, rng=rng), BatchNorm(5), ReLU(),
-                       Dense(5, 3, rng=rng)])
+    return Sequential(
+        [Dense(6, 5, bias=False, rng=rng), BatchNorm(5), ReLU(), Dense(5, 3, rng=rng)]
+    )
 
 
 def test_theta_holds_all_parameters_and_the_layers_hold_views(net):
@@ -144,8 +145,9 @@ def test_gradient_check_refuses_float32_and_bad_steps(net, rng):
 def test_mlp_starts_from_the_same_weights_with_and_without_batch_norm():
     plain = mlp((6, 7, 5, 4), batch_norm=False, rng=np.random.default_rng(3))
     normed = mlp((6, 7, 5, 4), batch_norm=True, rng=np.random.default_rng(3))
-    weights = [[la.params["w"] for la in n.layers if isinstance(la, Dense)]
-               for n in (plain, normed)]
+    weights = [
+        [la.params["w"] for la in n.layers if isinstance(la, Dense)] for n in (plain, normed)
+    ]
     for a, b in zip(*weights, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -167,7 +169,10 @@ def test_mlp_puts_layers_and_biases_where_it_says(options, kinds, biases):
 
 @pytest.mark.parametrize(
     ("arguments", "options", "match"),
-    [(((6,),), {}, "at least an input and an output"), (((6, 3),), {"normalize": "x"}, "'z' or 'a'")],
+    [
+        (((6,),), {}, "at least an input and an output"),
+        (((6, 3),), {"normalize": "x"}, "'z' or 'a'"),
+    ],
 )
 def test_mlp_refuses_what_it_does_not_know(arguments, options, match):
     with pytest.raises(ValueError, match=match):

@@ -208,8 +208,10 @@ def test_a_folded_layer_gives_the_same_output(bias, affine, rng):
     x = rng.normal(size=(7, 5))
     folded = fold(dense, norm)
     np.testing.assert_allclose(
-        folded.forward(x, False), norm.forward(dense.forward(x, False), False),
-        rtol=1e-12, atol=1e-13,
+        folded.forward(x, False),
+        norm.forward(dense.forward(x, False), False),
+        rtol=1e-12,
+        atol=1e-13,
     )
     for now, then in zip((dense.params, norm.params), before, strict=True):
         for name in now:

@@ -54,8 +54,11 @@ def test_float32_stays_float32_and_gradients_are_not_written_to(make, rng):
     optimizer = make()
     optimizer.step(theta, g)
     assert theta.dtype == np.float32
-    assert all(np.asarray(value).dtype != np.float64
-               for value in vars(optimizer).values() if isinstance(value, np.ndarray))
+    assert all(
+        np.asarray(value).dtype != np.float64
+        for value in vars(optimizer).values()
+        if isinstance(value, np.ndarray)
+    )
 
 
 @each

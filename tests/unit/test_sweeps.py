@@ -38,8 +38,11 @@ def test_a_failed_run_is_reported_with_its_settings_and_loses_no_other():
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_every_executor_gives_the_same_results_in_the_same_order(kind):
-    executor = (ThreadPoolExecutor(3) if kind == "threads"
-                else ProcessPoolExecutor(2, mp_context=get_context("spawn")))
+    executor = (
+        ThreadPoolExecutor(3)
+        if kind == "threads"
+        else ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+    )
     with executor:
         assert sweep(run, GRID, [0, 1], executor).runs == sweep(run, GRID, [0, 1]).runs
 
@@ -74,8 +77,15 @@ def die(seed):
 
 @pytest.mark.parametrize(
     ("grid", "seeds"),
-    [({}, []), ({"a": [1]}, []), ({"a": [1]}, [0, 0]), ({"a": []}, [0]), ([], [0]),
-     ({"a": [1]}, [-1]), ({"a": [1]}, [0.5])],
+    [
+        ({}, []),
+        ({"a": [1]}, []),
+        ({"a": [1]}, [0, 0]),
+        ({"a": []}, [0]),
+        ([], [0]),
+        ({"a": [1]}, [-1]),
+        ({"a": [1]}, [0.5]),
+    ],
 )
 def test_bad_grids_and_seeds_are_refused(grid, seeds):
     with pytest.raises(ValueError, match="expected"):

@@ -33,8 +33,16 @@ def xy(digits):
 def test_training_learns_the_digits(digits):
     rng = np.random.default_rng(0)
     net = mlp((64, 100, 100, 100, 10), ReLU, rng=rng)
-    history = train(net, digits.x_train, digits.y_train, loss=SoftmaxCrossEntropy(),
-                    optimizer=Adam(1e-3), batch_size=64, epochs=5, rng=rng)
+    history = train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        loss=SoftmaxCrossEntropy(),
+        optimizer=Adam(1e-3),
+        batch_size=64,
+        epochs=5,
+        rng=rng,
+    )
     assert history.steps == 5 * 23
     assert np.mean(history.loss[-23:]) < 0.2 * np.mean(history.loss[:23])
     assert accuracy(net, digits.x_test, digits.y_test) > 0.93
@@ -44,8 +52,9 @@ def test_the_seed_decides_everything(xy):
     def run():
         rng = np.random.default_rng(7)
         net = mlp((64, 20, 10), ReLU, rng=rng)
-        return train(net, *xy, optimizer=GradientDescent(0.1), batch_size=30, steps=15,
-                     rng=rng).loss, net.theta
+        return train(
+            net, *xy, optimizer=GradientDescent(0.1), batch_size=30, steps=15, rng=rng
+        ).loss, net.theta
 
     (loss, theta), (again, theta_again) = run(), run()
     assert loss == again
@@ -55,8 +64,15 @@ def test_the_seed_decides_everything(xy):
 def test_training_is_the_loop_of_the_book(net, xy):
     x, y = xy
     twin = pickle.loads(pickle.dumps(net))
-    history = train(net, x, y, optimizer=GradientDescent(0.1), batch_size=50, epochs=2,
-                    rng=np.random.default_rng(0))
+    history = train(
+        net,
+        x,
+        y,
+        optimizer=GradientDescent(0.1),
+        batch_size=50,
+        epochs=2,
+        rng=np.random.default_rng(0),
+    )
     rng, losses = np.random.default_rng(0), []
     for _ in range(2):
         order = rng.permutation(200)
@@ -71,8 +87,15 @@ def test_training_is_the_loop_of_the_book(net, xy):
 
 
 def test_metrics_are_taken_every_so_often_and_at_the_end(net, xy):
-    history = train(net, *xy, optimizer=GradientDescent(0.1), batch_size=50, steps=11, every=4,
-                    metrics={"norm": lambda n: float(np.linalg.norm(n.theta))})
+    history = train(
+        net,
+        *xy,
+        optimizer=GradientDescent(0.1),
+        batch_size=50,
+        steps=11,
+        every=4,
+        metrics={"norm": lambda n: float(np.linalg.norm(n.theta))},
+    )
     assert history.metric_steps == [4, 8, 11]
     assert len(history.metrics["norm"]) == 3
     assert history.first_step("norm", 0.0) == 4
@@ -82,8 +105,16 @@ def test_metrics_are_taken_every_so_often_and_at_the_end(net, xy):
 
 
 def test_stop_ends_training(net, xy):
-    history = train(net, *xy, optimizer=GradientDescent(0.1), batch_size=50, steps=100, every=4,
-                    metrics={"one": lambda n: 1.0}, stop=lambda h: h.steps >= 8)
+    history = train(
+        net,
+        *xy,
+        optimizer=GradientDescent(0.1),
+        batch_size=50,
+        steps=100,
+        every=4,
+        metrics={"one": lambda n: 1.0},
+        stop=lambda h: h.steps >= 8,
+    )
     assert history.steps == 8
 
 
@@ -98,8 +129,16 @@ def test_a_history_is_continued(net, xy):
     history = History()
     optimizer = GradientDescent(0.1)
     for _ in range(2):
-        train(net, *xy, optimizer=optimizer, batch_size=50, steps=3, history=history, every=2,
-              metrics={"one": lambda n: 1.0})
+        train(
+            net,
+            *xy,
+            optimizer=optimizer,
+            batch_size=50,
+            steps=3,
+            history=history,
+            every=2,
+            metrics={"one": lambda n: 1.0},
+        )
     assert history.steps == 6
     assert history.metric_steps == [2, 3, 5, 6]
 
@@ -125,8 +164,13 @@ def test_a_history_is_continued(net, xy):
     ],
 )
 def test_what_does_not_fit_is_found_before_the_first_step(net, xy, change, error, match):
-    arguments = {"x": xy[0], "y": xy[1], "optimizer": GradientDescent(0.1), "batch_size": 50,
-                 "steps": 5} | change
+    arguments = {
+        "x": xy[0],
+        "y": xy[1],
+        "optimizer": GradientDescent(0.1),
+        "batch_size": 50,
+        "steps": 5,
+    } | change
     before = pickle.dumps(net)
     with pytest.raises(error, match=match):
         train(net, **arguments)
@@ -134,8 +178,9 @@ def test_what_does_not_fit_is_found_before_the_first_step(net, xy, change, error
 
 
 def test_a_single_last_example_can_be_left_out(net, xy):
-    history = train(net, *xy, optimizer=GradientDescent(0.1), batch_size=199, epochs=2,
-                    drop_last=True)
+    history = train(
+        net, *xy, optimizer=GradientDescent(0.1), batch_size=199, epochs=2, drop_last=True
+    )
     assert history.steps == 2
 
 
@@ -164,8 +209,11 @@ def test_an_interrupt_waits_for_the_end_of_the_step(net, xy):
 
 def test_training_works_in_a_thread_too(net, xy):
     done = []
-    thread = threading.Thread(target=lambda: done.append(
-        train(net, *xy, optimizer=GradientDescent(0.1), batch_size=50, steps=3).steps))
+    thread = threading.Thread(
+        target=lambda: done.append(
+            train(net, *xy, optimizer=GradientDescent(0.1), batch_size=50, steps=3).steps
+        )
+    )
     thread.start()
     thread.join()
     assert done == [3]

@@ -1,0 +1,17 @@
+"""The seeds of the reference assertions: that of the book, and two more triples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+TRIPLES = [
+    pytest.param((0, 1, 2), id="book"),
+    pytest.param((3, 4, 5), id="second", marks=pytest.mark.slow),
+    pytest.param((6, 7, 8), id="third", marks=pytest.mark.slow),
+]
+each_triple = pytest.mark.parametrize("seeds", TRIPLES)
+
+
+def median(values):
+    return float(np.median(list(values)))

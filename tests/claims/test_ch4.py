@@ -1,0 +1,163 @@
+"""The claims of chapter 4, C49 to C55, and the reference assertions A9, A14 and A15."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bncourse import (
+    Adam,
+    GradientDescent,
+    MiniBatches,
+    Momentum,
+    ReLU,
+    RMSprop,
+    Sequential,
+    SoftmaxCrossEntropy,
+    batch_norm,
+    layer_outputs,
+    mlp,
+    train,
+)
+from bncourse.experiments import algorithm
+from bncourse.experiments import minibatches as runs
+from bncourse.experiments.common import SEEDS
+
+from .common import each_triple, median
+
+loss = SoftmaxCrossEntropy()
+
+
+@each_triple
+def test_a09_the_batch_mean_varies_as_one_over_m(seeds):
+    assert median(runs.batch_mean_variance(s).slope() for s in seeds) == pytest.approx(
+        -1, abs=0.05
+    )
+
+
+@each_triple
+def test_a14_ghost_batches_lower_the_test_loss(seeds):
+    ghost, whole = (
+        median(runs.ghost_loss(s, size, steps=200) for s in seeds) for size in (8, 128)
+    )
+    assert ghost / whole < 1
+
+
+@each_triple
+def test_a15_batches_of_two_cost_accuracy(seeds):
+    without, with_bn = (
+        median(runs.small_batch_accuracy(s, bn, 2) for s in seeds) for bn in (False, True)
+    )
+    assert without - with_bn > 0.2
+
+
+def two_batches(digits):
+    batches = MiniBatches(digits.x_train, digits.y_train, 60, np.random.default_rng(0))
+    return list(batches)[:2]
+
+
+def test_c49_statistics_belong_to_the_batch_parameters_do_not(digits):
+    net = mlp((64, 20, 10), rng=np.random.default_rng(0))
+    norm = net.batch_norms[0]
+    seen = []
+    for x, _ in two_batches(digits):
+        net.forward(x, True)
+        seen.append((norm.cache.mu, norm.cache.var, norm.params["gamma"]))
+    assert np.abs(seen[0][0] - seen[1][0]).max() > 0.01
+    assert np.abs(seen[0][1] - seen[1][1]).max() > 0.01
+    assert seen[0][2] is seen[1][2]
+
+
+def test_c50_batch_mean_varies_as_one_over_m():
+    measured = runs.batch_mean_variance(0)
+    m, n = measured.sizes, measured.population
+    # 400 draws of 100 units that are not independent: a standard error of a few per cent.
+    np.testing.assert_allclose(measured.replaced * m, 1.0, atol=0.15)
+    np.testing.assert_allclose(measured.dealt * m, (n - m) / (n - 1), atol=0.15)
+    assert measured.dealt[-1] * m[-1] < 0.4
+    company = runs.batch_mates(runs.trained_network(), sizes=(2, 128), draws=20)
+    assert company.scatter[0] > 3 * company.scatter[1] > 0.1
+
+
+def test_c51_weights_change_between_batches(digits):
+    net = mlp((64, 20, 10), rng=np.random.default_rng(0))
+    optimizer = GradientDescent(0.1)
+    thetas = []
+    for x, y in two_batches(digits):
+        thetas.append(net.theta.copy())
+        _, dz = loss(net.forward(x, True), y)
+        net.backward(dz)
+        optimizer.step(net.theta, net.dtheta)
+    assert np.abs(thetas[0] - thetas[1]).max() > 1e-3
+
+
+def test_c52_loop_by_hand_equals_train(digits):
+    nets = [mlp((64, 20, 10), ReLU, rng=np.random.default_rng(0)) for _ in range(2)]
+    history = train(
+        nets[0],
+        digits.x_train,
+        digits.y_train,
+        optimizer=Adam(1e-3),
+        batch_size=60,
+        epochs=1,
+        rng=np.random.default_rng(1),
+    )
+    optimizer, by_hand = Adam(1e-3), []
+    for x, y in MiniBatches(digits.x_train, digits.y_train, 60, np.random.default_rng(1)):
+        z = nets[1].forward(x, training=True)
+        J, dz = loss(z, y)
+        nets[1].backward(dz)
+        optimizer.step(nets[1].theta, nets[1].dtheta)
+        by_hand.append(J)
+    assert history.loss == by_hand
+    np.testing.assert_array_equal(nets[0].theta, nets[1].theta)
+
+
+@pytest.mark.parametrize("bn", [False, True])
+def test_c53_cost_of_a_batch_is_not_the_mean_of_its_halves(bn, digits):
+    net = mlp((64, 50, 10), ReLU, bn, rng=np.random.default_rng(0))
+    x, y = digits.x_train[:60], digits.y_train[:60]
+
+    def cost(part):
+        return loss(layer_outputs(net, x[part])[-1], y[part])[0]
+
+    difference = cost(slice(None)) - (cost(slice(30)) + cost(slice(30, None))) / 2
+    assert abs(difference) > 1e-3 if bn else abs(difference) < 1e-14
+
+
+def test_c54_stopping_the_gradient_at_the_statistics_costs():
+    right, stopped = (
+        median(np.mean(algorithm.stopped_losses(s, k)[-24:]) for s in SEEDS) for k in (False, True)
+    )
+    assert stopped > 4 * right
+
+
+def test_c55_only_gradient_descent_subtracts_alpha_times_gradient(rng):
+    g = rng.normal(size=50)
+    for optimizer, plain in (
+        (GradientDescent(0.1), True),
+        (Momentum(0.1), False),
+        (RMSprop(0.1), False),
+        (Adam(0.1), False),
+    ):
+        theta = np.zeros(50)
+        optimizer.step(theta, g)
+        assert np.allclose(theta, -0.1 * g, rtol=1e-12) == plain
+
+
+def test_ghost_batches_are_batch_norm_of_each_part(rng):
+    net = runs.ghost_network(5, 0)
+    ghost = net.layers[1]
+    z = rng.normal(size=(11, 100))
+    out = ghost.forward(z, True)
+    for part in (slice(0, 5), slice(5, 11)):  # a last one of 1 is joined to the part before
+        expected, _ = batch_norm(z[part], *ghost.scale_and_shift(float), 1e-5)
+        np.testing.assert_array_equal(out[part], expected)
+
+
+def test_the_gradient_of_ghost_batches(rng, digits):
+    from bncourse import Dense, gradient_check
+
+    net = Sequential([Dense(64, 6, rng=rng), runs.GhostBatchNorm(6, 5), Dense(6, 10, rng=rng)])
+    net.theta += rng.normal(0, 0.3, net.theta.size)
+    assert gradient_check(net, digits.x_train[:20], digits.y_train[:20]) < 1e-7

@@ -1,0 +1,158 @@
+"""The checks of the notebooks are checked: each fault must be found."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location("notebooks", ROOT / "tools" / "notebooks.py")
+notebooks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(notebooks)
+
+# nbclient's event loop leaves a socket for the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def write(path, *sources, run=True):
+    """Store a notebook with these code cells, executed unless `run` is False."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(s, id=f"cell-{k}") for k, s in enumerate(sources)]
+    )
+    path.write_text(notebooks.normalise(notebook), encoding="utf-8")
+    if run:
+        path.write_text(notebooks.execute(path), encoding="utf-8")
+    return path
+
+
+def edit(path, change):
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    path.write_text(notebooks.normalise(notebook), encoding="utf-8")
+
+
+def nbval(path, *options):
+    """Run nbval as `make notebooks` does; return whether it passed, and what it said."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "--nbval-sanitize-with",
+            str(ROOT / "tests/notebooks/sanitize.cfg"),
+            "-p",
+            "no:cacheprovider",
+            "-q",
+            "--rootdir",
+            str(path.parent),
+            "-c",
+            os.devnull,
+            *options,
+            str(path),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=path.parent,
+    )
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_book_is_executed_and_in_normal_form():
+    chapters = sorted((ROOT / "book").glob("*.ipynb"))
+    assert len(chapters) >= 6
+    assert {str(p.name): notebooks.problems(p) for p in chapters} == {p.name: [] for p in chapters}
+
+
+def test_a_sound_notebook_passes_both_checks(tmp_path):
+    path = write(tmp_path / "a.ipynb", "x = 2\nprint(x)", "object()", "x")
+    assert notebooks.problems(path) == []
+    passed, said = nbval(path)
+    assert passed, said
+
+
+def test_refreshing_twice_changes_nothing(tmp_path):
+    path = write(tmp_path / "a.ipynb", "print(1)\nprint(2)", "3")
+    text = path.read_text()
+    assert notebooks.execute(path) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda nb: nb.cells[0].update(execution_count=None), "was not executed"),
+        (lambda nb: nb.cells[1].update(execution_count=9), "should have been number 2"),
+        (lambda nb: nb.cells[1].update(source=""), "is empty"),
+        (
+            lambda nb: nb.cells[0].outputs.append(
+                nbformat.v4.new_output("stream", name="stderr", text="Warning: x")
+            ),
+            "error text",
+        ),
+        (
+            lambda nb: nb.cells[0].outputs.append(
+                nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
+            ),
+            "stored an error",
+        ),
+    ],
+)
+def test_faults_of_storage_are_found(tmp_path, change, problem):
+    path = write(tmp_path / "a.ipynb", "print(1)", "2")
+    edit(path, change)
+    assert any(problem in p for p in notebooks.problems(path))
+
+
+def test_another_form_than_the_normal_one_is_found(tmp_path):
+    path = write(tmp_path / "a.ipynb", "1")
+    path.write_text(path.read_text().replace('"tags"', '"tags"') + "\n")
+    assert "normal form" in notebooks.problems(path)[0]
+
+
+def test_no_notebook_at_all_is_a_failure(capsys):
+    assert notebooks.check([]) == 1
+    assert "no notebooks" in capsys.readouterr().out
+
+
+def test_an_output_edited_by_hand_is_found(tmp_path):
+    path = write(tmp_path / "a.ipynb", "print('steps: 30')")
+    edit(path, lambda nb: nb.cells[0].outputs[0].update(text="steps: 31\n"))
+    passed, said = nbval(path)
+    assert not passed
+    assert "steps: 3" in said
+
+
+FIGURE = """\
+class Figure:
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"image/png": b"not compared", "text/plain": "Ratio 25."}
+Figure()"""
+
+
+def test_the_words_of_a_figure_are_compared_and_its_bytes_are_not(tmp_path):
+    path = write(tmp_path / "a.ipynb", FIGURE)
+    edit(path, lambda nb: nb.cells[0].outputs[0].data.update({"image/png": "AAAA"}))
+    passed, said = nbval(path)
+    assert passed, said
+    edit(path, lambda nb: nb.cells[0].outputs[0].data.update({"text/plain": "Ratio 24."}))
+    assert not nbval(path)[0]
+
+
+def test_a_hanging_cell_is_found(tmp_path):
+    path = write(tmp_path / "a.ipynb", "1")
+    edit(path, lambda nb: nb.cells[0].update(source="import time\ntime.sleep(60)"))
+    assert not nbval(path, "--nbval-cell-timeout", "2")[0]
+
+
+def test_a_dying_kernel_is_found(tmp_path):
+    path = write(tmp_path / "a.ipynb", "1")
+    edit(path, lambda nb: nb.cells[0].update(source="import os\nos._exit(1)"))
+    assert not nbval(path, "--nbval-cell-timeout", "5")[0]

@@ -1,0 +1,116 @@
+"""The directives of the ledger show what the ledger says, and warn of places that don't exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGURATION = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "_ext")!r})
+extensions = ["myst_parser", "sphinxcontrib.bibtex", "ledger"]
+myst_enable_extensions = ["dollarmath"]
+bibtex_bibfiles = ["book/references.bib"]
+root_doc = "book/corrections"
+suppress_warnings = ["myst.domains"]
+"""
+
+
+def _build(tmp_path, chapter_text):
+    """Build a book of one chapter and the page of corrections; return its pages and warnings."""
+    book = tmp_path / "book"
+    book.mkdir()
+    for name in ("claims.yml", "references.bib"):
+        (book / name).write_bytes((ROOT / "book" / name).read_bytes())
+    (tmp_path / "conf.py").write_text(CONFIGURATION, encoding="utf-8")
+    (book / "03-beta-replaces-b.md").write_text(chapter_text, encoding="utf-8")
+    (book / "corrections.md").write_text(
+        "# Corrections\n\n```{toctree}\n03-beta-replaces-b\n```\n\n"
+        "```{ledger}\n```\n\n```{omissions}\n```\n\n```{verdicts}\n```\n\n"
+        "```{bibliography}\n```\n",
+        encoding="utf-8",
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-b", "html", str(tmp_path), str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    pages = {
+        path.stem: path.read_text(encoding="utf-8")
+        for path in (tmp_path / "out" / "book").glob("*.html")
+    }
+    return pages, result.stderr
+
+
+TARGETS = "\n\n".join(f"(c{number})=" for number in range(40, 49))
+CHAPTER = f"# Chapter\n\n{TARGETS}\n\n(folding)=\n\n(scale-invariance)=\n\nText.\n\n"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return _build(tmp_path_factory.mktemp("book"), CHAPTER + "```{corrections} 3\n```\n")
+
+
+def test_table_has_every_claim_with_chapter_and_verdict(built):
+    pages, _ = built
+    rows = re.findall(r'<tr class="chapter-(\d) verdict-([a-z-]+)', pages["corrections"])
+    assert len(rows) == 80
+    assert {verdict for _, verdict in rows} == {
+        "correct",
+        "needs-qualification",
+        "wrong",
+        "contested",
+    }
+
+
+def test_counts_are_those_of_the_rows(built):
+    page = built[0]["corrections"]
+    rows = re.findall(r'<tr class="chapter-\d verdict-([a-z-]+)', page)
+    sentence = re.search(
+        r"Of 80 claims, (\d+) are correct, (\d+) need qualification, "
+        r"(\d+) are wrong and (\d+) are contested\.",
+        page,
+    )
+    assert [int(n) for n in sentence.groups()] == [
+        rows.count(v) for v in ("correct", "needs-qualification", "wrong", "contested")
+    ]
+
+
+def test_rows_link_to_the_evidence(built):
+    assert 'href="03-beta-replaces-b.html#c41"' in built[0]["corrections"]
+
+
+def test_closing_section_lists_the_corrections_of_its_chapter_only(built):
+    listed = re.findall(r'href="#c\d\d">(C\d\d)</a>', built[0]["03-beta-replaces-b"])
+    assert listed == ["C41", "C42", "C44", "C46", "C47", "C48"]
+    assert (
+        "Of the 9 claims that belong to this chapter, 3 are correct"
+        in built[0]["03-beta-replaces-b"]
+    )
+
+
+def test_script_is_loaded_only_where_the_table_is(built):
+    pages, _ = built
+    assert "ledger.js" in pages["corrections"]
+    assert "ledger.js" not in pages["03-beta-replaces-b"]
+
+
+def test_missing_pages_are_warned_of_and_existing_places_are_not(built):
+    _, warnings = built
+    assert "C01: there is no page 'book/01-motivation'" in warnings
+    assert "C41" not in warnings
+
+
+def test_missing_place_is_warned_of(tmp_path):
+    _, warnings = _build(tmp_path, CHAPTER.replace("(c41)=", "") + "```{corrections} 3\n```\n")
+    assert "C41: the page 'book/03-beta-replaces-b' has no place 'c41'" in warnings
+
+
+def test_unknown_chapter_is_an_error(tmp_path):
+    _, warnings = _build(tmp_path, CHAPTER + "```{corrections} 7\n```\n")
+    assert "expected a chapter from 1 to 6, got '7'" in warnings
