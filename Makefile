@@ -16,7 +16,7 @@ export MKL_NUM_THREADS = 1
 export VECLIB_MAXIMUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks html lab refresh clean
+.PHONY: help book test lint unit notebooks html browser-test lab refresh clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,13 @@ html: $(STAMP) ## build the HTML afresh, with warnings as errors, and test it
 	rm -rf _build
 	$(BIN)/jupyter-book build -W -n --keep-going . --quiet
 	$(BIN)/python -m pytest tests/html -n 2 -q
+
+$(VENV)/.browser: requirements-browser.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt
+	@touch $@
+
+browser-test: $(VENV)/.browser book ## open every page in the system's Chromium and test it
+	$(BIN)/python -m pytest tests/browser -n 2 -q
 
 lab: $(STAMP) ## open JupyterLab on the chapters
 	$(BIN)/jupyter lab book
