@@ -105,7 +105,7 @@ def smoothness_ratios(ratios: dict[str, float]) -> FigureWithWords:
         ax.set_xticks(ticks, [f"{2.0**t:g}" for t in ticks])
         ax.set_xlim(-5, 3.2)
         ax.grid(visible=False, axis="y")
-        ax.set_xlabel("β-smoothness without / with: right of 1, batch norm is smoother")
+        ax.set_xlabel("β-smoothness without over with")
         ax.set_title("Smoother in one setting, rougher in others")
     smoother = [name for name, value in ratios.items() if value > 1.05]
     rougher = [name for name, value in ratios.items() if value < 0.95]

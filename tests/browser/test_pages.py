@@ -114,8 +114,8 @@ def test_the_page_is_whole(browser, server, page, way):
         assert broken == []
         assert visit.page.locator("mjx-merror").count() == 0
         raw = visit.page.evaluate(
-            r"[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container'))"
-            r".map(e => e.textContent)"
+            "[...document.querySelectorAll('.math')]"
+            ".filter(e => !e.querySelector('mjx-container')).map(e => e.textContent)"
         )
         assert raw == []
 
@@ -134,7 +134,8 @@ def test_axe_finds_nothing(browser, server, page, scheme):
         assert visit.page.evaluate("document.documentElement.dataset.theme") == scheme
         visit.page.evaluate(AXE)
         found = visit.page.evaluate(
-            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+            "axe.run(document, {runOnly:"
+            " ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
         )
         assert [
             (v["id"], [n["html"][:160] for n in v["nodes"][:4]]) for v in found["violations"]

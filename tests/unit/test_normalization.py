@@ -7,6 +7,8 @@ import pytest
 
 from bncourse import BatchNorm, Dense, batch_norm, batch_norm_backward, fold
 
+from .helpers import numeric_gradient, relative_error
+
 ONE, ZERO = np.ones(3), np.zeros(3)
 
 
@@ -59,6 +61,18 @@ def test_the_gradient_is_orthogonal_to_ones_and_to_z_norm(z, rng):
     scale = np.abs(dz).max(axis=0)
     assert (np.abs(dz.sum(axis=0)) < 1e-11 * scale).all()
     assert (np.abs((dz * cache.z_norm).sum(axis=0)) < 1e-11 * scale).all()
+
+
+def test_the_gradient_of_z_agrees_with_central_differences(rng):
+    z, weights = rng.normal(1.0, 2.0, (7, 3)), rng.normal(size=(7, 3))
+    gamma, beta = np.array([2.0, -0.5, 3.0]), np.array([1.0, 7.0, -4.0])
+    z_tilde, cache = batch_norm(z, gamma, beta, 1e-3)
+    dz, _, _ = batch_norm_backward(weights * np.cos(z_tilde), cache)
+
+    def loss():
+        return float(np.sum(weights * np.sin(batch_norm(z, gamma, beta, 1e-3)[0])))
+
+    assert relative_error(dz, numeric_gradient(loss, z)) < 1e-7
 
 
 def test_non_finite_values_stay_in_their_feature(z):
