@@ -259,9 +259,10 @@ def variance_errors(errors: VarianceErrors) -> FigureWithWords:
         ax.set_ylabel("relative error of the variance")
         ax.set_title("One pass over float32 loses the variance")
     words = (
-        f"In float32, with a mean of 1,000 standard deviations, the one-pass variance is off by "
-        f"{at(errors.one_pass, 1e3):.0%} and the two-pass variance by less than one in a million: "
-        f"{'yes' if at(errors.two_pass, 1e3) < 1e-6 else 'no'}. At 10,000 the one-pass result is "
-        f"negative for {at(errors.negative, 1e4):.0%} of the units."
+        "In float32, with a mean of 1,000 standard deviations, the one-pass variance is off by "
+        f"{'more' if at(errors.one_pass, 1e3) > 0.01 else 'less'} than 1 % and the two-pass "
+        f"variance by {'more' if at(errors.two_pass, 1e3) > 1e-6 else 'less'} than one in a "
+        "million. At 10,000 the one-pass result is negative for "
+        f"{'many' if at(errors.negative, 1e4) > 0.1 else 'few'} of the units."
     )
     return FigureWithWords(figure, words)

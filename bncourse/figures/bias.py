@@ -48,7 +48,8 @@ def ghost_bias(effect: ShiftEffect) -> FigureWithWords:
     words = (
         f"Biases shifted by {effect.shifts[0]:g} to {effect.shifts[-1]:g}: in training mode the "
         f"logits change by less than {_ceiling(effect.training.max())} in float64 at every shift, "
-        f"by up to {effect.training32[-1]:.0f} in float32 at the largest; in evaluation mode by "
+        f"by {'more' if effect.training32[-1] > 1 else 'less'} than 1 in float32 at the largest; "
+        "in evaluation mode by "
         f"{effect.evaluation[0]:.1f} at the smallest shift already, and in proportion from there."
     )
     return FigureWithWords(figure, words)
