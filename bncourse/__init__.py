@@ -1,7 +1,7 @@
 """bncourse: batch normalization in plain NumPy, to be read beside the course.
 
-Importing it imports NumPy only. What draws (`figures`, `display`) loads matplotlib
-when it is first used.
+Importing it imports NumPy only. What draws (`figures`, `explore`,
+`display`) loads matplotlib when it is first used.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from bncourse.training import History, accuracy, train
 
 __version__ = "1.0.0"
 
-_LAZY = ("display", "experiments", "figures")
+_LAZY = ("display", "experiments", "explore", "figures")
 
 __all__ = [
     "Adam",

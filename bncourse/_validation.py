@@ -6,14 +6,17 @@ names what was expected and what came, and is made before anything is written.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
+
+T = TypeVar("T")
 
 FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -44,11 +47,12 @@ def float_array(value: object, name: str) -> Floats:
     Raises
     ------
     TypeError
-        If it is not an array, or a masked one (its mask would be silently ignored).
+        If it is not an array, or a masked one (its mask would be silently ignored), or a matrix
+        (its ``*`` is another product).
     ValueError
         If its dtype is another one.
     """
-    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+    if not isinstance(value, np.ndarray) or isinstance(value, (np.ma.MaskedArray, np.matrix)):
         raise TypeError(
             f"{name}: expected a NumPy array of float32 or float64, got {_describe(value)}"
         )
@@ -68,6 +72,39 @@ def batch(value: object, width: int | None, name: str) -> Floats:
     if array.shape[0] == 0 or array.shape[1] == 0:
         raise ValueError(
             f"{name}: expected at least one example and one feature, got {_describe(array)}"
+        )
+    return array
+
+
+def per_unit(value: object, n: int, name: str) -> Floats:
+    """Return `value` if it is a float array of shape (n,), one number for each unit."""
+    array = float_array(value, name)
+    if array.shape != (n,):
+        raise ValueError(
+            f"{name}: expected shape ({n},), one number a unit, got {_describe(array)}"
+        )
+    return array
+
+
+def batch_norm_arguments(
+    z: object, gamma: object, beta: object, epsilon: object
+) -> tuple[Floats, Floats, Floats, float]:
+    """Return what `batch_norm` is given, if it fits together."""
+    z = batch(z, None, "z")
+    if not (z.flags.c_contiguous or z.flags.f_contiguous):
+        # BLAS does not take other layouts, and NumPy's own sum loses digits in float32.
+        z = z.copy()
+    n = z.shape[1]
+    gamma, beta = per_unit(gamma, n, "gamma"), per_unit(beta, n, "beta")
+    return z, gamma, beta, number(epsilon, "epsilon", low=0.0)
+
+
+def finite(array: Floats, name: str) -> Floats:
+    """Return `array` if it holds neither NaN nor infinities, of which eigenvalues know nothing."""
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"{name}: expected finite numbers, got {np.count_nonzero(~np.isfinite(array))} of "
+            f"{array.size} that are not"
         )
     return array
 
@@ -118,7 +155,11 @@ def number(
     interval = f"{'(' if open_low else '['}{low:g}, {'∞' if high == np.inf else f'{high:g}'})"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise ValueError(f"{name}: expected a number in {interval}, got {_describe(value)}")
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:
+        # Whole numbers and fractions have no largest one, floats do.
+        result = np.inf
     above = result > low if open_low else result >= low
     if not (above and result < high):
         raise ValueError(f"{name}: expected a number in {interval}, got {value}")
@@ -130,6 +171,42 @@ def flag(value: object, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name}: expected True or False, got {_describe(value)}")
     return bool(value)
+
+
+def choice(value: object, options: Collection[str], name: str) -> str:
+    """Return `value` if it is one of the words."""
+    if not isinstance(value, str) or value not in options:
+        words = " or ".join(repr(option) for option in options)
+        raise ValueError(f"{name}: expected {words}, got {_describe(value)}")
+    return value
+
+
+def instance(value: object, kind: type[T], name: str) -> T:
+    """Return `value` if it is of that class."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}: expected a {kind.__name__}, got {_describe(value)}")
+    return value
+
+
+def function(value: T, name: str) -> T:
+    """Return `value` if it can be called and is not a class, which would only make an object."""
+    if not callable(value) or isinstance(value, type):
+        raise TypeError(f"{name}: expected a function, got {_describe(value)}")
+    return value
+
+
+def items(value: object, name: str) -> tuple[Any, ...]:
+    """Return what `value` holds, or yields, as a tuple."""
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{name}: expected a sequence, got {_describe(value)}")
+    return tuple(value)
+
+
+def mapping(value: object, name: str) -> dict[Any, Any]:
+    """Return a dict of what `value` maps."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name}: expected a dict, got {_describe(value)}")
+    return dict(value)
 
 
 def generator(value: object, name: str = "rng") -> np.random.Generator:

@@ -39,7 +39,7 @@ class _Activation:
         ValueError, TypeError
             If `z` is not a float array of two dimensions.
         """
-        z = check.batch(z, None, "z")
+        z, training = check.batch(z, None, "z"), check.flag(training, "training")
         a = self._apply(z)
         self._derivative = self._differentiate(z, a) if training else None
         return a
@@ -89,7 +89,8 @@ class ReLU(_Activation):
     """
 
     def _apply(self, z: Floats) -> Floats:
-        return np.maximum(z, z.dtype.type(0))
+        # NumPy has a vectorised maximum for two arrays, and a slow one for an array and a number.
+        return np.maximum(z, np.zeros(z.shape[1], z.dtype))
 
     def _differentiate(
         self, z: Floats, a: Floats

@@ -138,14 +138,16 @@ def whiten(x_train: Floats, *others: Floats) -> tuple[Floats, ...]:
     Raises
     ------
     ValueError
-        If a shape or dtype is wrong, or the covariance is singular to working precision.
+        If a shape or dtype is wrong, or the covariance is not finite, or singular to working
+        precision.
     TypeError
         If one of them is not an array.
     """
     x_train = check.batch(x_train, None, "x_train")
     mu = x_train.mean(axis=0)
     centred = x_train - mu
-    values, q = np.linalg.eigh(centred.T @ centred / len(x_train))
+    covariance = check.finite(centred.T @ centred / len(x_train), "the covariance of x_train")
+    values, q = np.linalg.eigh(covariance)
     if values[0] <= len(values) * np.finfo(x_train.dtype).eps * values[-1]:
         raise ValueError(
             "x_train: expected features none of which is a combination of the "

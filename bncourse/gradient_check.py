@@ -60,7 +60,8 @@ def gradient_errors(
     TypeError
         If they are not arrays.
     """
-    loss = SoftmaxCrossEntropy() if loss is None else loss
+    check.instance(net, Sequential, "net")
+    loss = SoftmaxCrossEntropy() if loss is None else check.function(loss, "loss")
     h = check.number(step, "step", low=0.0, open_low=True)
     if net.dtype != np.float64:
         raise ValueError(f"net: expected parameters of dtype float64, got {net.dtype}")

@@ -41,7 +41,7 @@ def loss_and_gradient(
     ValueError, TypeError
         If the data don't fit.
     """
-    loss = SoftmaxCrossEntropy() if loss is None else loss
+    loss = SoftmaxCrossEntropy() if loss is None else check.function(loss, "loss")
     with kept_statistics(net):
         value, dz = loss(net.forward(x, training=True), y)
         net.backward(dz)
@@ -110,8 +110,8 @@ def walk_along_gradient(
     unit of length their *effective β-smoothness*.
     """
     steps = check.float_array(steps, "steps")
-    if steps.ndim != 1 or not len(steps) or not np.all(steps > 0):
-        raise ValueError(f"steps: expected a vector of numbers above 0, got {steps}")
+    if steps.ndim != 1 or not len(steps) or not np.all((steps > 0) & np.isfinite(steps)):
+        raise ValueError(f"steps: expected a vector of finite numbers above 0, got {steps}")
     _, g = loss_and_gradient(net, x, y, loss)
     start = net.theta.copy()
     losses, distances = np.empty(len(steps)), np.empty(len(steps))
@@ -150,12 +150,13 @@ def gram_spectrum(a: Floats, centred: bool = False) -> Floats:
     Raises
     ------
     ValueError, TypeError
-        If `a` is not a float array of two dimensions.
+        If `a` is not a float array of two dimensions, or G is not finite.
     """
     a = check.batch(a, None, "a")
-    if centred:
+    if check.flag(centred, "centred"):
         a = a - a.mean(axis=0)
-    eigenvalues: Floats = np.linalg.eigvalsh(a.T @ a / len(a))[::-1]
+    gram = check.finite(a.T @ a / len(a), "the products of a")
+    eigenvalues: Floats = np.linalg.eigvalsh(gram)[::-1]
     return np.maximum(eigenvalues, 0.0)
 
 
@@ -175,11 +176,9 @@ def spread(eigenvalues: Floats) -> float:
     Raises
     ------
     ValueError, TypeError
-        If it is not a vector of floats.
+        If it is not a vector of finite floats, none below 0.
     """
-    values = check.float_array(eigenvalues, "eigenvalues")
-    if values.ndim != 1 or not len(values):
-        raise ValueError(f"eigenvalues: expected a vector, got shape {values.shape}")
+    values = _checked(eigenvalues)
     median = float(np.median(values))
     return float(values.max()) / median if median else float("inf")
 
@@ -200,13 +199,20 @@ def condition_number(eigenvalues: Floats) -> float:
     Raises
     ------
     ValueError, TypeError
-        If it is not a vector of floats.
+        If it is not a vector of finite floats, none below 0.
     """
-    values = check.float_array(eigenvalues, "eigenvalues")
-    if values.ndim != 1 or not len(values):
-        raise ValueError(f"eigenvalues: expected a vector, got shape {values.shape}")
+    values = _checked(eigenvalues)
     smallest = float(values.min())
     return float(values.max()) / smallest if smallest else float("inf")
+
+
+def _checked(eigenvalues: Floats) -> Floats:
+    values = check.finite(check.float_array(eigenvalues, "eigenvalues"), "eigenvalues")
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"eigenvalues: expected a vector, got shape {values.shape}")
+    if values.min() < 0:
+        raise ValueError(f"eigenvalues: expected none below 0, got {values.min()}")
+    return values
 
 
 def gauss_newton_spectrum(net: Sequential, x: Floats) -> Floats:
@@ -235,13 +241,13 @@ def gauss_newton_spectrum(net: Sequential, x: Floats) -> Floats:
     Raises
     ------
     ValueError, TypeError
-        If `x` doesn't fit the network.
+        If `x` doesn't fit the network, or its logits are not finite.
 
     Notes
     -----
     Source: Schraudolph (2002). It is the Hessian without the curvature of the network itself.
     """
-    z = layer_outputs(net, x, "batch")[-1]
+    z = check.finite(layer_outputs(net, x, "batch")[-1], "the logits")
     m, k = z.shape
     y_hat = np.exp(z - z.max(axis=1, keepdims=True))
     y_hat /= y_hat.sum(axis=1, keepdims=True)

@@ -96,7 +96,8 @@ def he_normal(rng: np.random.Generator, n_out: int, n_in: int) -> Floats:
     -----
     Source: He et al. (2015), arXiv:1502.01852, equation 10.
     """
-    return rng.normal(0.0, np.sqrt(2.0 / n_in), size=(n_out, n_in))
+    n_out, n_in = check.count(n_out, "n_out"), check.count(n_in, "n_in")
+    return check.generator(rng).normal(0.0, np.sqrt(2.0 / n_in), size=(n_out, n_in))
 
 
 def xavier_normal(rng: np.random.Generator, n_out: int, n_in: int) -> Floats:
@@ -120,7 +121,8 @@ def xavier_normal(rng: np.random.Generator, n_out: int, n_in: int) -> Floats:
     Source: Glorot and Bengio (2010), equation 12 (as a normal distribution of that variance).
     The deeplearning.ai course gives the name *Xavier* to variance 1/n_in: that is `lecun_normal`.
     """
-    return rng.normal(0.0, np.sqrt(2.0 / (n_in + n_out)), size=(n_out, n_in))
+    n_out, n_in = check.count(n_out, "n_out"), check.count(n_in, "n_in")
+    return check.generator(rng).normal(0.0, np.sqrt(2.0 / (n_in + n_out)), size=(n_out, n_in))
 
 
 def lecun_normal(rng: np.random.Generator, n_out: int, n_in: int) -> Floats:
@@ -143,7 +145,8 @@ def lecun_normal(rng: np.random.Generator, n_out: int, n_in: int) -> Floats:
     -----
     Source: LeCun et al. (1998), *Efficient BackProp*, equation 16.
     """
-    return rng.normal(0.0, np.sqrt(1.0 / n_in), size=(n_out, n_in))
+    n_out, n_in = check.count(n_out, "n_out"), check.count(n_in, "n_in")
+    return check.generator(rng).normal(0.0, np.sqrt(1.0 / n_in), size=(n_out, n_in))
 
 
 INITIALIZERS: dict[str, Initializer] = {
@@ -204,7 +207,7 @@ class Dense:
         bias = check.flag(bias, "bias")
         gain = check.number(gain, "gain", low=0.0)
         dtype = check.float_dtype(dtype)
-        if init not in INITIALIZERS:
+        if not isinstance(init, str) or init not in INITIALIZERS:
             raise ValueError(f"init: expected one of {sorted(INITIALIZERS)}, got {init!r}")
         w = gain * INITIALIZERS[init](check.generator(rng), self.n_out, self.n_in)
         params = {"w": w.astype(dtype)}
@@ -234,7 +237,7 @@ class Dense:
             If `x` is not a float array of that shape.
         """
         x = check.batch(x, self.n_in, "x")
-        self._x = x if training else None
+        self._x = x if check.flag(training, "training") else None
         z = x @ self.params["w"].astype(x.dtype, copy=False).T
         if "b" in self.params:
             z += self.params["b"].astype(x.dtype, copy=False)
@@ -266,6 +269,25 @@ class Dense:
         TypeError
             If `dz` is not an array.
         """
+        self.backward_parameters(dz)
+        return dz @ self.params["w"].astype(dz.dtype, copy=False)
+
+    def backward_parameters(self, dz: Floats) -> None:
+        """Compute the gradients of the weights and the bias, and not that of the input.
+
+        The first layer of a network needs no more: there is nothing before it that learns, and
+        the product that is saved is one of the largest of a training step.
+
+        Parameters
+        ----------
+        dz : array, shape (m, n_out)
+            As for `backward`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `backward`.
+        """
         if self._x is None:
             raise ValueError("backward: expected a forward pass with training=True before it")
         x, w = self._x, self.params["w"]
@@ -277,4 +299,3 @@ class Dense:
             self.grads["w"][...] = dz.T @ x
         if "b" in self.grads:
             self.grads["b"][...] = np.ones(len(dz), dz.dtype) @ dz
-        return dz @ w.astype(dz.dtype, copy=False)

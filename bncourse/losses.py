@@ -56,7 +56,7 @@ class SoftmaxCrossEntropy:
         correct = shifted[rows, y]
         dz = np.exp(shifted, out=shifted)
         total = dz.sum(axis=1, keepdims=True)
-        loss = float(np.mean(np.log(total[:, 0]) - correct))
+        loss = float((np.log(total[:, 0]) - correct).sum() / m)
         dz /= total
         dz[rows, y] -= 1
         dz /= m

@@ -46,7 +46,7 @@ class Sequential:
     """
 
     def __init__(self, layers: Iterable[Layer]) -> None:
-        self.layers = tuple(layers)
+        self.layers = check.items(layers, "layers")
         self._check()
         self._bind()
 
@@ -60,7 +60,8 @@ class Sequential:
             name = f"layers[{i}] ({type(layer).__name__})"
             if not isinstance(layer, Layer):
                 raise TypeError(
-                    f"{name}: expected a layer with forward, backward, params and grads"
+                    f"{name}: expected a layer with forward, backward, params and grads, "
+                    f"got {layer!r}"
                 )
             if id(layer) in seen or any(p.base is not None for p in layer.params.values()):
                 raise ValueError(
@@ -160,6 +161,38 @@ class Sequential:
             dz = layer.backward(dz)
         return dz
 
+    def backward_parameters(self, dz: Floats) -> None:
+        """Fill `dtheta` as `backward` does, without the gradient of the network's input.
+
+        This is what training needs. When the first layer is a `Dense`, it saves one of the
+        largest matrix products of the step.
+
+        Parameters
+        ----------
+        dz : array, shape (m, n_out)
+            Gradient of the loss with respect to the output.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `backward`.
+        """
+        first, *others = self.layers
+        for layer in reversed(others):
+            dz = layer.backward(dz)
+        # A subclass of Dense may have a backward pass of its own, which must not be passed over.
+        if type(first) is Dense:
+            first.backward_parameters(dz)
+        else:
+            first.backward(dz)
+
+
+def _makes_layers(activation: object) -> bool:
+    try:
+        return callable(activation) and isinstance(activation(), Layer)
+    except TypeError:
+        return False
+
 
 def mlp(
     sizes: Sequence[int],
@@ -206,20 +239,23 @@ def mlp(
     ValueError
         If there are fewer than two sizes, `normalize` is another word, or an option is illegal.
     """
-    sizes = tuple(sizes)
+    sizes = tuple(check.count(size, "sizes") for size in check.items(sizes, "sizes"))
     if len(sizes) < 2:
         raise ValueError(f"sizes: expected at least an input and an output width, got {sizes}")
-    if normalize not in ("z", "a"):
-        raise ValueError(f"normalize: expected 'z' or 'a', got {normalize!r}")
+    if not _makes_layers(activation):
+        raise TypeError(f"activation: expected a layer's class, such as ReLU, got {activation!r}")
+    check.flag(batch_norm, "batch_norm")
+    check.choice(normalize, ("z", "a"), "normalize")
     rng = check.generator(rng)
     if bias is None:
         bias = not batch_norm or normalize == "a"
     layers: list[Layer] = []
     for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
-        layers.append(Dense(n_in, n_out, bias, init=init, gain=gain, rng=rng, dtype=dtype))
-        layers.append(activation())
+        behind: list[Layer] = [activation()]
         if batch_norm:
-            place = len(layers) - 1 if normalize == "z" else len(layers)
-            layers.insert(place, BatchNorm(n_out, dtype=dtype, **norm_options))
+            norm = BatchNorm(n_out, dtype=dtype, **norm_options)
+            behind.insert(0 if normalize == "z" else 1, norm)
+        # Made last, because it draws from `rng`, and the others may refuse their options.
+        layers += [Dense(n_in, n_out, bias, init=init, gain=gain, rng=rng, dtype=dtype), *behind]
     layers.append(Dense(sizes[-2], sizes[-1], init=init, gain=gain, rng=rng, dtype=dtype))
     return Sequential(layers)

@@ -1,6 +1,7 @@
 """Batch normalization: the mathematics as two pure functions, the bookkeeping as a layer.
 
-`batch_norm` and `batch_norm_backward` are the equations of chapter 2 and nothing else.
+`batch_norm` and `batch_norm_backward` are the equations of chapter 2, behind a check of what they
+are given.
 `BatchNorm` adds what a network needs around them: parameters, running statistics, two modes.
 """
 
@@ -65,14 +66,20 @@ def batch_norm(
     cache : BatchNormCache
         For `batch_norm_backward`.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If a shape or a dtype is not as above, or `epsilon` is negative.
+
     Notes
     -----
     The variance takes a second pass over z − μ. The one-pass form mean(z²) − μ² cancels when
     the mean is large (chapter 2). Source: Ioffe and Szegedy (2015), algorithm 1.
     """
+    z, gamma, beta, epsilon = check.batch_norm_arguments(z, gamma, beta, epsilon)
     m = len(z)
-    # A product with ones sums down the batch faster, and in float32 more accurately, than
-    # z.sum(axis=0), which adds one row after the other.
+    # A product with ones sums down the batch, in float32 more accurately than z.sum(axis=0),
+    # which adds one row after the other.
     ones = np.ones(m, z.dtype)
     mu = ones @ z / m
     centred = z - mu
@@ -111,10 +118,17 @@ def batch_norm_backward(dz_tilde: Floats, cache: BatchNormCache) -> tuple[Floats
     dz : array, shape (m, n)
     dgamma, dbeta : array, shape (n,)
 
+    Raises
+    ------
+    ValueError, TypeError
+        If `dz_tilde` is not a float array of the shape of the output, or `cache` is not a cache.
+
     Notes
     -----
     Chapter 2 derives it on the computation graph. Source: Ioffe and Szegedy (2015), section 3.
     """
+    check.instance(cache, BatchNormCache, "cache")
+    dz_tilde = check.gradient(dz_tilde, cache.z_norm.shape, "dz_tilde")
     m = len(dz_tilde)
     ones = np.ones(m, dz_tilde.dtype)
     dz = dz_tilde * cache.z_norm
@@ -150,7 +164,7 @@ class BatchNorm:
         Number of units.
     epsilon : float
         Added to the variance, at least 0. With 0, a unit that is constant over a batch
-        becomes NaN.
+        becomes NaN, or ±1 if rounding moves its mean off the constant.
     decay : float or None
         d above: the weight of the *old* value, in [0, 1). None is the cumulative average, in
         which all batches weigh the same. The word *momentum* is not used, because frameworks
@@ -209,6 +223,7 @@ class BatchNorm:
 
     def scale_and_shift(self, dtype: DTypeLike) -> tuple[Floats, Floats]:
         """Return γ and β as arrays of shape (n,) and of that dtype; 1 and 0 if not `affine`."""
+        dtype = check.float_dtype(dtype)
         if not self.affine:
             return np.ones(self.n, dtype), np.zeros(self.n, dtype)
         return (
@@ -238,7 +253,7 @@ class BatchNorm:
         TypeError
             If `z` is not an array.
         """
-        z = check.batch(z, self.n, "z")
+        z, training = check.batch(z, self.n, "z"), check.flag(training, "training")
         gamma, beta = self.scale_and_shift(z.dtype)
         if not training:
             return self._evaluate(z, gamma, beta)
@@ -318,8 +333,7 @@ class BatchNorm:
             If one of them is not a float array of that shape, or a variance is negative.
         """
         for name, value in (("mean", mean), ("var", var)):
-            if check.float_array(value, name).shape != (self.n,):
-                raise ValueError(f"{name}: expected shape ({self.n},), got {value.shape}")
+            check.per_unit(value, self.n, name)
         if np.any(var < 0):
             raise ValueError(f"var: expected no negative variance, got {var.min()}")
         self.running_mean[...] = mean
@@ -358,7 +372,7 @@ def fold(dense: Dense, norm: BatchNorm) -> Dense:
     """
     if not isinstance(dense, Dense) or not isinstance(norm, BatchNorm):
         raise TypeError(
-            "fold: expected a Dense and a BatchNorm, got "
+            "dense, norm: expected a Dense and a BatchNorm, got "
             f"{type(dense).__name__} and {type(norm).__name__}"
         )
     if norm.n != dense.n_out:

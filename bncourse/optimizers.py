@@ -54,6 +54,16 @@ class Optimizer:
         TypeError
             If one of them is not an array of floats.
         """
+        self.check_fit(theta, dtheta)
+        if self.steps == 0:
+            self._scratch = np.empty_like(theta)
+            for name in self._state:
+                setattr(self, name, np.zeros_like(theta))
+        self.steps += 1
+        self._step(theta, dtheta)
+
+    def check_fit(self, theta: Floats, dtheta: Floats) -> None:
+        """Raise what `step` would raise, and change nothing."""
         check.float_array(theta, "theta")
         check.float_array(dtheta, "dtheta")
         if theta.shape != dtheta.shape or theta.dtype != dtheta.dtype:
@@ -63,17 +73,12 @@ class Optimizer:
             )
         if not theta.flags.writeable:
             raise ValueError("theta: expected an array that can be written, got a read-only one")
-        if self.steps == 0:
-            self._scratch = np.empty_like(theta)
-            for name in self._state:
-                setattr(self, name, np.zeros_like(theta))
-        elif theta.shape != self._scratch.shape or theta.dtype != self._scratch.dtype:
+        if self.steps and (theta.shape, theta.dtype) != (self._scratch.shape, self._scratch.dtype):
             raise ValueError(
                 f"theta: expected shape {self._scratch.shape} and dtype {self._scratch.dtype}, "
-                f"as in the step before, got shape {theta.shape} and dtype {theta.dtype}"
+                "as in the step before with this optimizer, "
+                f"got shape {theta.shape} and dtype {theta.dtype}"
             )
-        self.steps += 1
-        self._step(theta, dtheta)
 
     def _step(self, theta: Floats, dtheta: Floats) -> None:
         raise NotImplementedError

@@ -118,7 +118,10 @@ class CumulativeAverage:
 
 
 def _real(x: Floats | float) -> Floats:
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"x: expected real numbers, got {x!r}") from error
     if array.dtype.kind not in "fiu" or isinstance(x, np.ma.MaskedArray):
         raise ValueError(
             f"x: expected real numbers, got {type(x).__name__} of dtype {array.dtype}"
@@ -163,8 +166,8 @@ def layer_outputs(net: Sequential, x: Floats, statistics: str = "batch") -> list
     ValueError, TypeError
         If `x` doesn't fit, or `statistics` is another word.
     """
-    if statistics not in ("batch", "running"):
-        raise ValueError(f"statistics: expected 'batch' or 'running', got {statistics!r}")
+    check.instance(net, Sequential, "net")
+    check.choice(statistics, ("batch", "running"), "statistics")
     outputs: list[Floats] = []
     for layer in net.layers:
         if statistics == "batch" and isinstance(layer, BatchNorm):
@@ -220,6 +223,7 @@ def population_statistics(
     -----
     Known as *precise batch norm*. Source: Wu and Johnson (2021), arXiv:2105.07576, section 3.
     """
+    check.instance(net, Sequential, "net")
     x = check.batch(x, None, "x")
     n = len(x)
     size = n if batch_size is None else check.count(batch_size, "batch_size", 2)
@@ -265,7 +269,8 @@ def use_statistics(net: Sequential, statistics: Sequence[Statistics]) -> None:
     ValueError, TypeError
         If their number or a shape is wrong; nothing has been changed then.
     """
-    layers = net.batch_norms
+    layers = check.instance(net, Sequential, "net").batch_norms
+    statistics = check.items(statistics, "statistics")
     if len(statistics) != len(layers):
         raise ValueError(
             f"statistics: expected one for each of {len(layers)} batch-norm layers, "
@@ -273,11 +278,14 @@ def use_statistics(net: Sequential, statistics: Sequence[Statistics]) -> None:
         )
     before = _running(net)
     try:
-        for layer, (mean, var) in zip(layers, statistics, strict=True):
-            layer.set_statistics(mean, var)
-    except (TypeError, ValueError):
+        for layer, pair in zip(layers, statistics, strict=True):
+            moments = check.items(pair, "pair")
+            if len(moments) != 2:
+                raise ValueError(f"expected a mean and a variance, got {pair!r}")
+            layer.set_statistics(*moments)
+    except (TypeError, ValueError) as error:
         _restore(net, before)
-        raise
+        raise type(error)(f"statistics: {error}") from error
 
 
 @contextmanager
@@ -289,7 +297,7 @@ def kept_statistics(net: Sequential) -> Iterator[None]:
     net : Sequential
         Measured in training mode inside the ``with`` block.
     """
-    before = _running(net)
+    before = _running(check.instance(net, Sequential, "net"))
     try:
         yield
     finally:

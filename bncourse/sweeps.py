@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +62,10 @@ class SweepResult:
             run.result
             for run in self.runs
             if run.error is None
-            and all(run.settings[name] == value for name, value in settings.items())
+            and all(
+                name in run.settings and run.settings[name] == value
+                for name, value in settings.items()
+            )
         ]
 
     def median(self, **settings: Any) -> float:
@@ -109,9 +112,15 @@ def sweep(
     ------
     ValueError
         If there are no seeds, a seed appears twice, or the grid is empty.
+    TypeError
+        If something is of another kind than above.
     """
+    check.function(run, "run")
+    if executor is not None:
+        check.instance(executor, Executor, "executor")
+    check.flag(progress, "progress")
     points = _points(grid)
-    seeds = [check.count(seed, "seeds", 0) for seed in seeds]
+    seeds = [check.count(seed, "seeds", 0) for seed in check.items(seeds, "seeds")]
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds: expected at least one, all different, got {seeds}")
     jobs = [(settings, seed) for settings in points for seed in seeds]
@@ -125,14 +134,21 @@ def sweep(
                 done[i] = _one(run, settings, seed)
                 show()
         else:
-            futures = [executor.submit(_one, run, settings, seed) for settings, seed in jobs]
-            for i, future in enumerate(futures):
+            # One by one, so that Ctrl-C meanwhile finds all that are to be cancelled.
+            for settings, seed in jobs:
+                futures.append(executor.submit(_one, run, settings, seed))
+            place = {future: i for i, future in enumerate(futures)}
+            for future in as_completed(futures):
+                i = place[future]
                 done[i] = _outcome(future, *jobs[i])
                 show()
     except KeyboardInterrupt:
         interrupted = True
         for i, future in enumerate(futures):
-            if not future.cancel() and future.done() and i not in done:
+            if i in done or future.cancel() or not future.done():
+                continue
+            # Ctrl-C in a terminal strikes the workers too: an interrupted run is not done.
+            if not isinstance(future.exception(), KeyboardInterrupt):
                 done[i] = _outcome(future, *jobs[i])
     return SweepResult([done[i] for i in sorted(done)], interrupted)
 
@@ -142,10 +158,12 @@ def _points(grid: Mapping[str, Iterable[Any]] | Sequence[Settings]) -> list[dict
         names = list(grid)
         points = [
             dict(zip(names, values, strict=True))
-            for values in itertools.product(*(list(grid[name]) for name in names))
+            for values in itertools.product(
+                *(check.items(grid[name], f"grid[{name!r}]") for name in names)
+            )
         ]
     else:
-        points = [dict(settings) for settings in grid]
+        points = [check.mapping(settings, "grid") for settings in check.items(grid, "grid")]
     if not points:
         raise ValueError(f"grid: expected at least one point, got {grid!r}")
     return points

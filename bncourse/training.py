@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from types import FrameType
 from typing import Protocol
 
@@ -61,7 +62,10 @@ class History:
         ------
         KeyError
             If no metric of that name was recorded.
+        ValueError
+            If `at_least` is not a number.
         """
+        at_least = check.number(at_least, "at_least", low=-np.inf)
         for step, value in zip(self.metric_steps, self.metrics[metric], strict=True):
             if value >= at_least:
                 return step
@@ -90,7 +94,7 @@ def accuracy(net: Sequential, x: Floats, y: Integers) -> float:
     ValueError, TypeError
         If the arrays don't fit the network or each other.
     """
-    z = net.forward(x, training=False)
+    z = check.instance(net, Sequential, "net").forward(x, training=False)
     return float(np.mean(z.argmax(axis=1) == check.labels(y, len(z), z.shape[1])))
 
 
@@ -163,9 +167,16 @@ def train(
         When interrupted; the step under way is finished first, so the network, the optimiser
         and `history` agree.
     """
-    loss = SoftmaxCrossEntropy() if loss is None else loss
-    history = History() if history is None else history
-    metrics = {} if metrics is None else dict(metrics)
+    check.instance(net, Sequential, "net")
+    check.instance(optimizer, Optimizer, "optimizer")
+    loss = SoftmaxCrossEntropy() if loss is None else check.function(loss, "loss")
+    history = History() if history is None else check.instance(history, History, "history")
+    metrics = {} if metrics is None else check.mapping(metrics, "metrics")
+    for name, metric in metrics.items():
+        check.function(metric, f"metrics[{name!r}]")
+    if stop is not None:
+        check.function(stop, "stop")
+    check.flag(progress, "progress")
     every = check.count(every, "every")
     if (epochs is None) == (steps is None):
         raise ValueError(f"expected either epochs or steps, got epochs={epochs}, steps={steps}")
@@ -176,16 +187,20 @@ def train(
         else check.count(steps, "steps", 0)
     )
     _check_fit(net, batches)
+    optimizer.check_fit(net.theta, net.dtheta)
+    if metrics and history.metric_steps and metrics.keys() != history.metrics.keys():
+        raise ValueError(
+            f"metrics: expected {sorted(history.metrics)}, as the history has, "
+            f"got {sorted(metrics)}"
+        )
     for name in metrics:
         history.metrics.setdefault(name, [])
 
     with _finish_step_first() as interrupted, _progress_bar(total, progress) as show:
-        for t, (x_t, y_t) in enumerate(_endless(batches), start=1):
-            if t > total:
-                break
+        for t, (x_t, y_t) in enumerate(islice(_endless(batches), total), start=1):
             z = net.forward(x_t, training=True)
             J, dz = loss(z, y_t)
-            net.backward(dz)
+            net.backward_parameters(dz)
             optimizer.step(net.theta, net.dtheta)
 
             history.loss.append(J)
@@ -199,6 +214,8 @@ def train(
                     history.metrics[name].append(value)
                 if stop is not None and stop(history):
                     break
+        if interrupted():
+            raise KeyboardInterrupt
     return history
 
 
@@ -219,7 +236,7 @@ def _check_fit(net: Sequential, batches: MiniBatches) -> None:
 
 
 def _endless(batches: MiniBatches) -> Iterator[tuple[Floats, Integers]]:
-    while len(batches):
+    while True:
         yield from batches
 
 

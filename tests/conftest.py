@@ -10,8 +10,15 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from bncourse import Digits, load_digits
+
+# The same examples on every machine and in every run, so that a red test stays red, and no file
+# is written. `pytest --hypothesis-profile=search` looks for new ones.
+settings.register_profile("book", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.register_profile("search", deadline=None, database=None, max_examples=2000)
+settings.load_profile("book")
 
 
 @pytest.fixture

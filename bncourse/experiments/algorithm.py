@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
+import tracemalloc
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +25,34 @@ from bncourse.layers import Dense, Layer
 from bncourse.network import Sequential, mlp
 from bncourse.normalization import BatchNorm
 from bncourse.optimizers import GradientDescent
+from bncourse.statistics import kept_statistics, population_statistics, use_statistics
 from bncourse.training import train
+
+
+def source(function: Callable[..., Any]) -> str:
+    """Return the code of a function without its docstring and its comments, to print in a page.
+
+    Parameters
+    ----------
+    function : callable
+        Written in Python.
+
+    Returns
+    -------
+    str
+    """
+    text = textwrap.dedent(inspect.getsource(function))
+    definition = ast.parse(text).body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    docstring = definition.body[0]
+    hidden: range = range(0)
+    if isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant):
+        hidden = range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1)
+    return "\n".join(
+        line
+        for number, line in enumerate(text.splitlines(), start=1)
+        if number not in hidden and not line.lstrip().startswith("#")
+    )
 
 
 def gaussian_mean(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0) -> float:
@@ -119,26 +150,87 @@ def affine_or_not(
     return Frozen(float(np.mean(history.loss[-24:])), full_statistics_accuracy(net, load_digits()))
 
 
-def deep_sigmoid(seed: int, steps: int = 600) -> Frozen:
-    """Train six normalised sigmoid layers of 50 units without γ and β, at rate 1."""
-    net, history = train_digits(
-        seed, Sigmoid, True, 1.0, steps, init="lecun", affine=False, sizes=(64, *[50] * 6, 10)
+class Identity(Sigmoid):
+    """No activation at all."""
+
+    def forward(self, z: Floats, training: bool) -> Floats:
+        """Return z."""
+        return z
+
+    def backward(self, dz: Floats) -> Floats:
+        """Return dz."""
+        return dz
+
+
+def affine_share(seed: int, activation: type[Layer], steps: int = 600, rate: float = 1.0) -> float:
+    """Train six normalised layers without γ and β; return how near to one affine map they are.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    activation : type
+        Of the six hidden layers of 50 units.
+    steps : int
+        Updates.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    float
+        R²: the share of the variance of the logits, over the training images and with their
+        statistics, that the best affine map from pixels to logits explains.
+    """
+    sizes = (64, *[50] * 6, 10)
+    net, _ = train_digits(
+        seed, activation, True, rate, steps, init="lecun", affine=False, sizes=sizes
     )
-    return Frozen(float(np.mean(history.loss[-24:])), full_statistics_accuracy(net, load_digits()))
+    x = load_digits().x_train
+    with kept_statistics(net):
+        use_statistics(net, population_statistics(net, x))
+        logits = net.forward(x, training=False)
+    pixels = np.column_stack([x, np.ones(len(x))])
+    best, *_ = np.linalg.lstsq(pixels, logits, rcond=None)
+    left = np.sum((logits - pixels @ best) ** 2)
+    return float(1.0 - left / np.sum((logits - logits.mean(axis=0)) ** 2))
 
 
-def linear_model(seed: int, steps: int = 600) -> Frozen:
-    """Train softmax regression on the same pixels, for the same steps, at rate 1."""
-    net, history = train_digits(seed, ReLU, False, 1.0, steps, sizes=(64, 10))
-    return Frozen(float(np.mean(history.loss[-24:])), full_statistics_accuracy(net, load_digits()))
-
-
-def placement_steps(seed: int, normalize: str, activation: type[Layer]) -> float:
-    """Return the steps to 90 % at rate 0.1 with batch norm on z or on a, checked every 2."""
+def placement_steps(
+    seed: int, normalize: str, activation: type[Layer], rate: float = 0.1
+) -> float:
+    """Return the steps to 90 % with batch norm on z or on a, checked every 2, at most 300."""
     init = "he" if activation is ReLU else "lecun"
     return steps_to_accuracy(
-        seed, activation, True, 0.1, normalize=normalize, init=init, at_most=300, every=2
+        seed, activation, True, rate, normalize=normalize, init=init, at_most=300, every=2
     )
+
+
+def rescaled_sigmoid(centre: float, scale: float) -> type[Layer]:
+    """Return an activation that subtracts a constant from the sigmoid and divides by another.
+
+    Parameters
+    ----------
+    centre, scale : float
+        The two constants.
+
+    Returns
+    -------
+    type
+        A layer's class.
+    """
+
+    class RescaledSigmoid(Sigmoid):
+        """The sigmoid, moved and stretched."""
+
+        def forward(self, z: Floats, training: bool) -> Floats:
+            a: Floats = (super().forward(z, training) - centre) / scale
+            return a
+
+        def backward(self, dz: Floats) -> Floats:
+            return super().backward(dz) / scale
+
+    return RescaledSigmoid
 
 
 class StoppedBatchNorm(BatchNorm):
@@ -188,35 +280,34 @@ def stopped_losses(seed: int, stopped: bool, steps: int = 300, rate: float = 0.1
     ).loss
 
 
-def runaway_bias(steps: int, rate: float = 0.1, seed: int = 0) -> tuple[Floats, Floats]:
-    r"""Run the example of Ioffe and Szegedy's section 2, with the gradient of the mean left out.
-
-    A layer adds b to its input u and subtracts the mean: :math:`\hat x = u + b - \text{mean}(u +
-    b)`. The loss is :math:`\frac12 \text{mean}((\hat x - y)^2)`, and the update of b pretends
-    that the mean does not depend on b.
+def float32_variances(exponent: float, formula: str, m: int = 60, units: int = 200) -> Floats:
+    """Return the variances of units whose true one is near 1, computed in float32.
 
     Parameters
     ----------
-    steps : int
-        Updates.
-    rate : float
-        Learning rate.
-    seed : int
-        Of u and y.
+    exponent : float
+        log₁₀ of the units' mean; their standard deviation is 1.
+    formula : str
+        ``"one pass"``: mean(z²) − mean(z)². ``"two passes"``: mean((z − mean(z))²).
+    m, units : int
+        Shape of the batch.
 
     Returns
     -------
-    b, loss : array, shape (steps + 1,)
+    array, shape (units,)
     """
-    rng = np.random.default_rng(seed)
-    u, y = rng.normal(size=50), rng.normal(2.0, 1.0, 50)
-    b, biases, losses = 0.0, [], []
-    for _ in range(steps + 1):
-        x_hat = u + b - np.mean(u + b)
-        biases.append(b)
-        losses.append(0.5 * np.mean((x_hat - y) ** 2))
-        b -= rate * float(np.mean(x_hat - y))
-    return np.array(biases), np.array(losses)
+    z = _large_mean(exponent, m, units)
+    # Sums down axis 0 add row after row on every machine; the order of a product's is its own.
+    mu = z.sum(axis=0) / np.float32(m)
+    one_pass: Floats = (z * z).sum(axis=0) / np.float32(m) - mu * mu
+    two_passes: Floats = np.square(z - mu).sum(axis=0) / np.float32(m)
+    return one_pass if formula == "one pass" else two_passes
+
+
+def _large_mean(exponent: float, m: int, units: int) -> Floats:
+    draws = np.random.default_rng(0).normal(10.0**exponent, 1.0, (m, units))
+    z: Floats = draws.astype(np.float32)
+    return z
 
 
 class VarianceErrors(NamedTuple):
@@ -238,37 +329,28 @@ class VarianceErrors(NamedTuple):
     negative: Floats
 
 
-def variance_errors(means: Sequence[float] | Floats, m: int = 60, seed: int = 0) -> VarianceErrors:
-    """Compare mean(z²) − mean(z)² with mean((z − mean)²) in float32.
+def variance_errors(exponents: Sequence[float] | Floats) -> VarianceErrors:
+    """Compare the two ways of `float32_variances` with float64.
 
     Parameters
     ----------
-    means : sequence of float
-        Means of the data.
-    m : int
-        Examples.
-    seed : int
-        Of 200 units of normal draws.
+    exponents : sequence of float
+        log₁₀ of the means of the data.
 
     Returns
     -------
     VarianceErrors
     """
-    base = np.random.default_rng(seed).normal(size=(m, 200))
     rows = []
-    for mean in means:
-        z = (base + mean).astype(np.float32)
-        exact = z.astype(np.float64).var(axis=0)
-        ones = np.ones(m, np.float32)
-        mu = ones @ z / np.float32(m)
-        one = ones @ (z * z) / np.float32(m) - mu * mu
-        two = ones @ np.square(z - mu) / np.float32(m)
+    for exponent in exponents:
+        exact = _large_mean(exponent, 60, 200).astype(np.float64).var(axis=0)
+        one, two = (float32_variances(exponent, f) for f in ("one pass", "two passes"))
         rows.append(
             [float(np.median(np.abs(v - exact) / exact)) for v in (one, two)]
             + [float(np.mean(one < 0))]
         )
     one_pass, two_pass, negative = np.array(rows).T
-    return VarianceErrors(np.asarray(means, float), one_pass, two_pass, negative)
+    return VarianceErrors(10.0 ** np.asarray(exponents, float), one_pass, two_pass, negative)
 
 
 def sum_errors(m: int, seed: int = 0) -> tuple[float, float]:
@@ -279,24 +361,40 @@ def sum_errors(m: int, seed: int = 0) -> tuple[float, float]:
     m : int
         Examples.
     seed : int
-        Of 100 units with mean 1 and standard deviation 1.
+        Of 1,000 units with mean 1 and standard deviation 1.
 
     Returns
     -------
     sequential, product : float
         Root mean square error of ``a.sum(axis=0) / m`` and of ``ones @ a / m``.
     """
-    a = np.random.default_rng(seed).normal(1.0, 1.0, (m, 100)).astype(np.float32)
+    a = np.random.default_rng(seed).normal(1.0, 1.0, (m, 1000)).astype(np.float32)
     exact = a.astype(np.float64).mean(axis=0)
-    sequential = a.sum(axis=0) / np.float32(m)
-    product = np.ones(m, np.float32) @ a / np.float32(m)
-    return tuple(float(np.sqrt(np.mean((v - exact) ** 2))) for v in (sequential, product))  # type: ignore[return-value]
+    sequential, product = (
+        float(np.sqrt(np.mean((total / np.float32(m) - exact) ** 2)))
+        for total in (a.sum(axis=0), np.ones(m, np.float32) @ a)
+    )
+    return sequential, product
 
 
-def trained_network(seed: int = 0) -> Sequential:
-    """Return the book's sigmoid network with batch norm after 100 steps at rate 1."""
-    net, _ = train_digits(seed, Sigmoid, True, 1.0, 100, init="lecun")
-    return net
+def peak_memory(function: Callable[[], object]) -> int:
+    """Return the most bytes that a call had allocated at once, its result included.
+
+    Parameters
+    ----------
+    function : callable
+        Without arguments.
+
+    Returns
+    -------
+    int
+    """
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def fresh_network(seed: int = 0) -> Sequential:

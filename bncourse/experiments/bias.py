@@ -168,8 +168,11 @@ def weight_growth(
         Updates.
     weight_decay : float
         λ, on the hidden weights only.
-    gain, init
-        Of the initial weights.
+    gain : float
+        Factor on the initial hidden weights. The output layer, which is not normalised, keeps
+        its own.
+    init : str
+        Distribution of the initial weights.
 
     Returns
     -------
@@ -177,8 +180,10 @@ def weight_growth(
     """
     digits = load_digits()
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, activation, batch_norm, init=init, gain=gain, rng=weights)
+    net = mlp(SIZES, activation, batch_norm, init=init, rng=weights)
     hidden = [layer for layer in net.layers if isinstance(layer, Dense)][:-1]
+    for layer in hidden:
+        layer.params["w"] *= gain
     units = sum(layer.n_out for layer in hidden)
 
     class Recorded(GradientDescent):
@@ -216,12 +221,12 @@ def weight_growth(
     )
 
 
-def scaled_weights(a: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float, float]:
-    """Multiply the hidden weights by `a`; return how far logits and a·gradient are from before.
+def scaled_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float, float]:
+    """Multiply the hidden weights by `c`; return how far logits and c·gradient are from before.
 
     Parameters
     ----------
-    a : float
+    c : float
         Factor, above 0.
     seed : int
         Of the network.
@@ -233,7 +238,7 @@ def scaled_weights(a: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float
     logits : float
         Largest change of a logit.
     gradient : float
-        Largest difference between a · ∂J/∂w after and ∂J/∂w before, over the largest |∂J/∂w|.
+        Largest difference between c · ∂J/∂w after and ∂J/∂w before, over the largest |∂J/∂w|.
     """
     digits = load_digits()
     x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
@@ -242,14 +247,72 @@ def scaled_weights(a: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float
     loss_and_gradient(net, x, y)
     before = [layer.grads["w"].copy() for layer in hidden_dense(net)]
     for layer in hidden_dense(net):
-        layer.params["w"] *= a
+        layer.params["w"] *= c
     change = float(np.abs(layer_outputs(net, x)[-1] - z).max())
     loss_and_gradient(net, x, y)
     worst = max(
-        float(np.abs(a * layer.grads["w"] - dw).max() / np.abs(dw).max())
+        float(np.abs(c * layer.grads["w"] - dw).max() / np.abs(dw).max())
         for layer, dw in zip(hidden_dense(net), before, strict=True)
     )
     return change, worst
+
+
+class PartlyFrozenBatchNorm(BatchNorm):
+    """Batch norm whose γ or β keeps its first value.
+
+    Attributes
+    ----------
+    frozen : str
+        ``"gamma"``, ``"beta"`` or ``"nothing"``.
+    """
+
+    frozen = "nothing"
+
+    def backward(self, dz: Floats) -> Floats:
+        """Return the gradient of the input; that of the frozen parameter becomes zero."""
+        result = super().backward(dz)
+        if self.frozen in self.grads:
+            self.grads[self.frozen][...] = 0.0
+        return result
+
+
+def frozen_loss(seed: int, frozen: str, steps: int = 400, rate: float = 0.1) -> float:
+    """Return the training loss of the book's ReLU network with β at 0, γ at 1, or both free.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    frozen : str
+        ``"gamma"``, ``"beta"`` or ``"nothing"``.
+    steps : int
+        Updates.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    float
+        Mean of the last 24 steps, in nats.
+    """
+    digits = load_digits()
+    weights, order = np.random.default_rng(seed).spawn(2)
+    layers: list[Layer] = []
+    for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
+        norm = PartlyFrozenBatchNorm(n_out)
+        norm.frozen = frozen
+        layers += [Dense(n_in, n_out, bias=False, rng=weights), norm, ReLU()]
+    net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=weights)])
+    history = train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=GradientDescent(rate),
+        batch_size=BATCH_SIZE,
+        steps=steps,
+        rng=order,
+    )
+    return float(np.mean(history.loss[-24:]))
 
 
 def _output_norm_run(
@@ -261,6 +324,7 @@ def _output_norm_run(
     if affine is not None:
         layers = [copy.deepcopy(layer) for layer in net.layers]
         net = Sequential([*layers, BatchNorm(SIZES[-1], affine=affine)])
+    accuracy = {"accuracy": lambda net: full_statistics_accuracy(net, digits)}
     return train(
         net,
         digits.x_train,
@@ -270,8 +334,8 @@ def _output_norm_run(
         steps=500,
         rng=order,
         stop=stop,
-        metrics={"accuracy": lambda net: full_statistics_accuracy(net, digits)},
-        every=10,
+        metrics=accuracy if stop else None,
+        every=2,
     )
 
 
@@ -290,7 +354,7 @@ def output_norm_steps(seed: int, affine: bool | None, target: float = 0.90) -> f
     Returns
     -------
     float
-        Steps, checked every 10; infinity if 500 were not enough.
+        Steps, checked every 2; infinity if 500 were not enough.
     """
     history = _output_norm_run(
         seed, affine, lambda history: history.metrics["accuracy"][-1] >= target
@@ -320,7 +384,7 @@ def decay_run(gain: float, weight_decay: float, seed: int = 0) -> Growth:
     Parameters
     ----------
     gain : float
-        Factor on He's initial weights.
+        Factor on He's initial weights of the hidden layers.
     weight_decay : float
         λ, on the hidden weights.
     seed : int

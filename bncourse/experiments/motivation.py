@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -21,12 +22,19 @@ from bncourse.landscape import gram_spectrum, spread
 from bncourse.layers import Dense, Layer
 from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import mlp
-from bncourse.statistics import layer_outputs
+from bncourse.normalization import BatchNorm
 
-#: Learning rates, and factors on the initial weights, of the ranges: half a decade apart.
-GRID = np.logspace(-3, 2, 11)
+#: Learning rates of the ranges, half a decade apart; at 10 nothing trains any more.
+RATES = np.logspace(-3, 1, 9)
+#: Factors on the initial weights, half a decade apart.
+GAINS = np.logspace(-3, 2, 11)
 GRID_STEP = 0.5  # decades
 GOOD = 0.90
+
+
+def two_digits(value: float) -> str:
+    """Return a number rounded to two digits: 5880.3 gives ``5,900``."""
+    return f"{float(f'{value:.2g}'):,.0f}"
 
 
 class Descent(NamedTuple):
@@ -143,16 +151,20 @@ def softmax_regression_steps(digits: Digits, target: float = 0.95, at_most: int 
 
 
 def hidden_spectra(
-    activation: type[Layer], batch_norm: bool, seed: int = 0, init: str = "he"
+    activation: type[Layer], centre: bool, scale: bool, seed: int = 0, init: str = "he"
 ) -> list[Floats]:
     """Return the eigenvalues of the Gram matrix of each hidden layer's activations at the start.
+
+    With both halves this is batch norm, on the whole training set as one batch.
 
     Parameters
     ----------
     activation : type
         Of the hidden layers.
-    batch_norm : bool
-        With or without, on the whole training set as one batch.
+    centre : bool
+        Whether the mean of each unit's z is subtracted.
+    scale : bool
+        Whether z is divided by its standard deviation, ε included.
     seed : int
         Of the weights.
     init : str
@@ -163,43 +175,65 @@ def hidden_spectra(
     list of arrays
         One for each hidden layer, largest eigenvalue first.
     """
-    digits = load_digits()
-    net = mlp(SIZES, activation, batch_norm, init=init, rng=np.random.default_rng(seed))
-    outputs = layer_outputs(net, digits.x_train)
-    return [
-        gram_spectrum(a)
-        for a, layer in zip(outputs, net.layers, strict=True)
-        if isinstance(layer, activation)
-    ]
+    net = mlp(SIZES, activation, False, init=init, rng=np.random.default_rng(seed))
+    epsilon = BatchNorm(1).epsilon
+    x = load_digits().x_train
+    spectra = []
+    for layer in net.layers:
+        x = layer.forward(x, training=False)
+        if isinstance(layer, Dense):
+            mean, std = x.mean(axis=0), np.sqrt(x.var(axis=0) + epsilon)
+            x = (x - mean if centre else x) / (std if scale else 1.0)
+        else:
+            spectra.append(gram_spectrum(x))
+    return spectra
 
 
-def hidden_spread(activation: type[Layer], batch_norm: bool, seed: int, init: str = "he") -> float:
+def hidden_spread(
+    activation: type[Layer], centre: bool, scale: bool, seed: int, init: str = "he"
+) -> float:
     """Return λmax over the median λ of the last hidden layer's Gram matrix at the start."""
-    return spread(hidden_spectra(activation, batch_norm, seed, init)[-1])
+    return spread(hidden_spectra(activation, centre, scale, seed, init)[-1])
 
 
-def headline(seeds: Sequence[int]) -> dict[bool, list[float]]:
+def headline(
+    seeds: Sequence[int], rate: float = 1.0, standardized: bool = False, at_most: int = 2000
+) -> dict[bool, list[float]]:
     """Return the steps to 90 % of the classic setting, without (False) and with batch norm.
 
-    Sigmoid, initial weights of variance 1/n_in, learning rate 1, unit pixels.
+    Sigmoid, initial weights of variance 1/n_in; checked every 10 steps.
 
     Parameters
     ----------
     seeds : sequence of int
         One run each.
+    rate : float
+        Learning rate.
+    standardized : bool
+        Whether the inputs are; otherwise they are pixels from 0 to 1.
+    at_most : int
+        Steps after which a run counts as infinity.
 
     Returns
     -------
     dict of bool to list of float
     """
+    digits = load_digits(standardized=standardized)
     return {
-        bn: [steps_to_accuracy(seed, Sigmoid, bn, 1.0, init="lecun") for seed in seeds]
+        bn: [
+            steps_to_accuracy(
+                seed, Sigmoid, bn, rate, init="lecun", digits=digits, at_most=at_most
+            )
+            for seed in seeds
+        ]
         for bn in (False, True)
     }
 
 
 def control(
-    seeds: Sequence[int], rates: Sequence[float] = (0.03, 0.1, 0.3, 1.0)
+    seeds: Sequence[int],
+    rates: Sequence[float] = (0.03, 0.1, 0.3, 1.0),
+    at_most: int = 300,
 ) -> dict[bool, dict[float, list[float]]]:
     """Return the steps to 90 % of the modern setting for several rates, checked every 2.
 
@@ -211,6 +245,8 @@ def control(
         One run each.
     rates : sequence of float
         Learning rates.
+    at_most : int
+        Steps after which a run counts as infinity.
 
     Returns
     -------
@@ -221,7 +257,7 @@ def control(
     return {
         bn: {
             rate: [
-                steps_to_accuracy(seed, ReLU, bn, rate, digits=digits, at_most=300, every=2)
+                steps_to_accuracy(seed, ReLU, bn, rate, digits=digits, at_most=at_most, every=2)
                 for seed in seeds
             ]
             for rate in rates
@@ -236,10 +272,11 @@ def best(steps: dict[float, list[float]]) -> tuple[float, list[float]]:
     return rate, steps[rate]
 
 
-def final_accuracy(
+@cache  # the ranges and the map share runs
+def map_run(
     seed: int, batch_norm: bool, learning_rate: float, gain: float, steps: int
-) -> float:
-    """Return the test accuracy of the ReLU network after so many steps.
+) -> tuple[float, Floats]:
+    """Return the test accuracy of the ReLU network after so many steps, and its losses.
 
     A network whose numbers overflowed gets what its logits still say, which is chance.
 
@@ -258,15 +295,26 @@ def final_accuracy(
 
     Returns
     -------
-    float
+    accuracy : float
+    losses : array, shape (steps,)
+        In nats; not finite where numbers overflowed. Read-only, because it is kept.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        net, _ = train_digits(seed, ReLU, batch_norm, learning_rate, steps, gain=gain)
-        return full_statistics_accuracy(net, load_digits())
+        net, history = train_digits(seed, ReLU, batch_norm, learning_rate, steps, gain=gain)
+        losses = np.array(history.loss)
+        losses.setflags(write=False)
+        return full_statistics_accuracy(net, load_digits()), losses
+
+
+def final_accuracy(
+    seed: int, batch_norm: bool, learning_rate: float, gain: float, steps: int
+) -> float:
+    """Return the test accuracy of `map_run`."""
+    return map_run(seed, batch_norm, learning_rate, gain, steps)[0]
 
 
 class Range(NamedTuple):
-    """Test accuracy over a grid of learning rates or of initial gains.
+    """Test accuracy over a grid of learning rates or of initial gains, pixels from 0 to 1.
 
     Attributes
     ----------
@@ -296,15 +344,17 @@ class Range(NamedTuple):
 
 def learning_rate_range(seeds: Sequence[int] = SEEDS, steps: int = 300) -> Range:
     """Return the accuracy of the ReLU network over learning rates, with He's initial weights."""
-    return _range([(rate, 1.0) for rate in GRID], seeds, steps)
+    return _range(RATES, [(rate, 1.0) for rate in RATES], seeds, steps)
 
 
 def gain_range(seeds: Sequence[int] = SEEDS, steps: int = 300) -> Range:
     """Return the accuracy of the ReLU network over initial gains, at learning rate 0.1."""
-    return _range([(0.1, gain) for gain in GRID], seeds, steps)
+    return _range(GAINS, [(0.1, gain) for gain in GAINS], seeds, steps)
 
 
-def _range(settings: list[tuple[float, float]], seeds: Sequence[int], steps: int) -> Range:
+def _range(
+    values: Floats, settings: list[tuple[float, float]], seeds: Sequence[int], steps: int
+) -> Range:
     rows = [
         np.array(
             [
@@ -314,7 +364,7 @@ def _range(settings: list[tuple[float, float]], seeds: Sequence[int], steps: int
         )
         for bn in (False, True)
     ]
-    return Range(GRID, *rows)
+    return Range(values, *rows)
 
 
 class Map(NamedTuple):
@@ -325,28 +375,31 @@ class Map(NamedTuple):
     rates, gains : array, shape (k,) and (j,)
     without, with_bn : array, shape (j, k)
         One row for each gain.
+    losses : array, shape (2, j, k, steps)
+        Loss of every step, without (0) and with (1) batch norm, in nats.
     """
 
     rates: Floats
     gains: Floats
     without: Floats
     with_bn: Floats
+    losses: Floats
 
 
-def learning_rate_map(seed: int = 0, steps: int = 150, size: int = 6) -> Map:
-    """Return the accuracy of the ReLU network over both grids at once, for one seed."""
-    values = np.logspace(-3, 2, size)
-    tables = [
-        np.array(
-            [[final_accuracy(seed, bn, rate, gain, steps) for rate in values] for gain in values]
+def learning_rate_map(seed: int = 0, steps: int = 100) -> Map:
+    """Return the accuracy of the ReLU network over both grids at once, a decade apart."""
+    rates, gains = RATES[::2], GAINS[::2]
+    accuracies = np.empty((2, len(gains), len(rates)))
+    losses = np.empty((*accuracies.shape, steps))
+    for bn, row, column in np.ndindex(accuracies.shape):
+        accuracies[bn, row, column], losses[bn, row, column] = map_run(
+            seed, bool(bn), float(rates[column]), float(gains[row]), steps
         )
-        for bn in (False, True)
-    ]
-    return Map(values, values, *tables)
+    return Map(rates, gains, accuracies[0], accuracies[1], losses)
 
 
 def badly_scaled_digits(seed: int) -> Digits:
-    """Return the digits with each pixel multiplied by its own factor, from 0.01 to 100."""
+    """Return the digits with each pixel multiplied by its own factor, 0.01 to 100, log-uniform."""
     digits = load_digits()
     factors = 10 ** np.random.default_rng(seed).uniform(-2, 2, digits.x_train.shape[1])
     return digits._replace(x_train=digits.x_train * factors, x_test=digits.x_test * factors)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bncourse._validation import Floats
+from bncourse._validation import Floats, Integers
 from bncourse.activations import ReLU
 from bncourse.data import Digits, load_digits
 from bncourse.experiments.common import (
@@ -65,12 +65,35 @@ def batch_mode_accuracy(
         if by_class
         else np.random.default_rng(seed).permutation(len(digits.y_test))
     )
-    x, y = digits.x_test[order], digits.y_test[order]
-    answers = [
-        layer_outputs(net, x[i : i + batch_size])[-1].argmax(axis=1)
-        for i in range(0, len(x), batch_size)
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return _accuracy_in_company(net, digits, batches)
+
+
+def one_digit_accuracy(net: Sequential, digits: Digits) -> float:
+    """Return the test accuracy when each batch holds all test images of one digit.
+
+    Parameters
+    ----------
+    net : Sequential
+        Trained; batch norm uses the statistics of each batch.
+    digits : Digits
+        The test set is predicted.
+
+    Returns
+    -------
+    float
+    """
+    batches = [np.flatnonzero(digits.y_test == digit) for digit in np.unique(digits.y_test)]
+    return _accuracy_in_company(net, digits, batches)
+
+
+def _accuracy_in_company(net: Sequential, digits: Digits, batches: Sequence[Integers]) -> float:
+    """Return the test accuracy when each of the batches is normalised by itself."""
+    right = [
+        layer_outputs(net, digits.x_test[batch])[-1].argmax(axis=1) == digits.y_test[batch]
+        for batch in batches
     ]
-    return float(np.mean(np.concatenate(answers) == y))
+    return float(np.mean(np.concatenate(right)))
 
 
 def averaged_accuracy(
@@ -113,6 +136,7 @@ def averaged_accuracies(
     *,
     batch_size: int = BATCH_SIZE,
     unbiased: bool = True,
+    decay: float = 0.9,
 ) -> dict[str, list[float]]:
     """Compare several averages of the same batches' statistics along one training run.
 
@@ -128,18 +152,21 @@ def averaged_accuracies(
         m.
     unbiased : bool
         Whether each batch's variance is multiplied by m/(m − 1).
+    decay : float
+        Of the layers' own running averages.
 
     Returns
     -------
     dict of str to list of float
-        Test accuracies at the checkpoints; ``"precise"`` has those with the statistics of the
-        whole training set.
+        Test accuracies at the checkpoints; ``"from 0 and 1"`` has those with the layers' own
+        running averages, which start at mean 0 and variance 1, and ``"precise"`` those with the
+        statistics of the whole training set.
     """
     digits = load_digits()
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, ReLU, rng=weights)
+    net = mlp(SIZES, ReLU, rng=weights, decay=decay)
     pairs = {name: [(make(), make()) for _ in net.batch_norms] for name, make in makers.items()}
-    results: dict[str, list[float]] = {name: [] for name in (*makers, "precise")}
+    results: dict[str, list[float]] = {name: [] for name in (*makers, "from 0 and 1", "precise")}
 
     class Watched(GradientDescent):
         """Gradient descent that notes the statistics of the batch it has just used."""
@@ -172,6 +199,7 @@ def averaged_accuracies(
             with kept_statistics(net):
                 use_statistics(net, [Statistics(mean.value, var.value) for mean, var in averages])
                 results[name].append(accuracy(net, digits.x_test, digits.y_test))
+        results["from 0 and 1"].append(accuracy(net, digits.x_test, digits.y_test))
         results["precise"].append(full_statistics_accuracy(net, digits))
     return results
 
@@ -183,6 +211,39 @@ def misread_momentum(seed: int, decay: float, steps: int = 300, batch_size: int 
     )
     digits = load_digits()
     return accuracy(net, digits.x_test, digits.y_test)
+
+
+def sorted_training(seed: int, steps: int = 200) -> tuple[float, float]:
+    """Train on batches sorted by digit, never shuffled, and predict the test set in two ways.
+
+    Parameters
+    ----------
+    seed : int
+        Of the weights.
+    steps : int
+        Updates at learning rate 0.1.
+
+    Returns
+    -------
+    running, precise : float
+        Test accuracy with the layers' running averages, and with the statistics of the whole
+        training set.
+    """
+    digits = load_digits()
+    weights, _ = np.random.default_rng(seed).spawn(2)
+    net = mlp(SIZES, ReLU, rng=weights)
+    order = np.argsort(digits.y_train, kind="stable")
+    train(
+        net,
+        digits.x_train[order],
+        digits.y_train[order],
+        optimizer=GradientDescent(0.1),
+        batch_size=BATCH_SIZE,
+        steps=steps,
+        shuffle=False,
+    )
+    running = accuracy(net, digits.x_test, digits.y_test)
+    return running, full_statistics_accuracy(net, digits)
 
 
 class VarianceEstimates(NamedTuple):

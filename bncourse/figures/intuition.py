@@ -17,9 +17,9 @@ from bncourse.figures.style import (
     WITH,
     WITHOUT,
     join,
-    label_line,
     new_figure,
     style,
+    title,
 )
 
 __all__ = ["depth_profile", "drift_and_speed", "smoothness_ratios"]
@@ -50,15 +50,15 @@ def drift_and_speed(results: dict[str, list[Stability]]) -> FigureWithWords:
             ax.plot(drift, steps, "o", color=colour, markersize=9, alpha=0.75)
             ax.annotate(
                 text,
-                (float(np.median(drift)), float(np.median(steps))),
-                xytext=(0, 16),
+                (float(np.median(drift)), float(np.max(steps))),
+                xytext=(0, 14),
                 textcoords="offset points",
                 color=colour,
                 fontweight="bold",
                 ha="left" if key == "batch norm" else "center",
             )
         ax.set_xlim(-0.02, 1.25 * max(run.drift for run in results["noisy"]))
-        ax.set_ylim(0, 1.4 * max(run.steps for run in results["none"]))
+        ax.set_ylim(0, 1.25 * max(run.steps for run in results["none"]))
         ax.set_xlabel("drift of a unit's mean in 10 steps, in standard deviations")
         ax.set_ylabel("steps to 90 %")
         ax.set_title("The least stable network is among the fastest")
@@ -72,48 +72,59 @@ def drift_and_speed(results: dict[str, list[Stability]]) -> FigureWithWords:
     return FigureWithWords(figure, words + ".")
 
 
-def smoothness_ratios(ratios: dict[str, float]) -> FigureWithWords:
+#: Ratios within this factor of 1 are called alike.
+ALIKE = 1.5
+
+
+def smoothness_ratios(ratios: dict[str, list[float]]) -> FigureWithWords:
     """Draw how many times smoother the landscape is with batch norm, in several settings.
 
     Parameters
     ----------
-    ratios : dict of str to float
-        β-smoothness without over with batch norm, by setting.
+    ratios : dict of str to list of float
+        β-smoothness without over with batch norm, by setting, one number for each seed.
 
     Returns
     -------
     FigureWithWords
     """
+    medians = {name: float(np.median(values)) for name, values in ratios.items()}
+    smoother = [name for name, value in medians.items() if value > ALIKE]
+    rougher = [name for name, value in medians.items() if value < 1 / ALIKE]
+    numbers = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
     with style():
-        figure, ax = new_figure(6.4, 3.6)
-        places = np.arange(len(ratios))[::-1]
-        for place, value in zip(places, ratios.values(), strict=True):
-            better = value >= 1
-            ax.barh(place, np.log2(value), color=WITH if better else WITHOUT, height=0.6)
+        figure, ax = new_figure(6.4, 3.7)
+        places = np.arange(len(medians))[::-1]
+        for place, (name, value) in zip(places, medians.items(), strict=True):
+            colour = WITH if name in smoother else WITHOUT if name in rougher else GREY
+            seeds = np.log2(np.ravel(ratios[name]))
+            ax.barh(place, np.log2(value), color=colour, height=0.6)
+            ax.plot(seeds, [place] * len(seeds), "o", color=INK, markersize=3.5)
             ax.annotate(
                 f"{value:.1f}" if value >= 0.95 else f"{value:.2f}",
-                (np.log2(value), place),
-                xytext=(5 if better else -5, 0),
+                (seeds.max() if value >= 1 else seeds.min(), place),
+                xytext=(7 if value >= 1 else -7, 0),
                 textcoords="offset points",
                 va="center",
                 fontweight="bold",
-                ha="left" if better else "right",
+                ha="left" if value >= 1 else "right",
             )
         ax.axvline(0, color=INK, linewidth=1)
-        ax.set_yticks(places, list(ratios))
-        ticks = np.arange(-4, 4, 2)
-        ax.set_xticks(ticks, [f"{2.0**t:g}" for t in ticks])
-        ax.set_xlim(-5, 3.2)
+        ax.set_yticks(places, list(medians))
+        ax.set_xticks([-4, -2, 0, 2], ["1/16", "1/4", "1", "4"])
+        ax.set_xlim(-5.3, 3.2)
         ax.grid(visible=False, axis="y")
-        ax.set_xlabel("β-smoothness without over with")
-        ax.set_title("Smoother in one setting, rougher in others")
-    smoother = [name for name, value in ratios.items() if value > 1.05]
-    rougher = [name for name, value in ratios.items() if value < 0.95]
+        ax.set_xlabel("β-smoothness without over with, median and seeds")
+        title(
+            figure,
+            f"Smoother in {numbers.get(len(smoother), len(smoother))} settings, "
+            f"rougher in {numbers.get(len(rougher), len(rougher))}",
+        )
+    low, high = (f(medians, key=lambda name: medians[name]) for f in (min, max))
     words = (
-        f"Batch norm's landscape is smoother in {len(smoother)} of {len(ratios)} settings and "
-        f"rougher in {len(rougher)}; the ratio runs from {min(ratios.values()):.2f} "
-        f"({min(ratios, key=lambda k: ratios[k])}) to {max(ratios.values()):.1f} "
-        f"({max(ratios, key=lambda k: ratios[k])})."
+        f"Batch norm's landscape is smoother in {len(smoother)} of {len(medians)} settings and "
+        f"rougher in {len(rougher)}; in the others the two are alike, to a factor of {ALIKE}. "
+        f"The ratio runs from {medians[low]:.2f} ({low}) to {medians[high]:.1f} ({high})."
     )
     return FigureWithWords(figure, words)
 
@@ -130,17 +141,30 @@ def depth_profile(norms: dict[str, Floats]) -> FigureWithWords:
     -------
     FigureWithWords
     """
-    colours = (BLUE, GREY, GREEN, VERMILION, ORANGE)
+    colours = dict(zip(norms, (BLUE, GREY, GREEN, VERMILION, ORANGE), strict=False))
+    profiles = {name: values / values[-1] for name, values in norms.items()}
+    # One that vanishes would press all others flat.
+    near = {name: values for name, values in profiles.items() if values.min() > 1e-3}
+    depth = len(next(iter(norms.values())))
     with style():
-        figure, ax = new_figure(6.4, 4.2)
-        for (name, values), colour in zip(norms.items(), colours, strict=False):
-            depth = len(values)
-            (line,) = ax.semilogy(np.arange(1, depth + 1), values / values[-1], color=colour)
-            label_line(ax, line, name, at=depth // 3, offset=(0, 12), ha="left")
-        ax.set_xlabel("layer, from the input (left) to the output (right)")
-        ax.set_ylabel("gradient norm over that of the last layer")
-        ax.set_title("Batch norm cures vanishing, and explodes with ReLU")
+        figure, axes = new_figure(6.4, 4.0, 1, 2)
+        for ax, shown, text in (
+            (axes[0], profiles, "all of them"),
+            (axes[1], near, "those that don't vanish"),
+        ):
+            for name, values in shown.items():
+                ax.semilogy(np.arange(1, depth + 1), values, color=colours[name], label=name)
+            ax.set_title(text, fontsize=11.5)
+            ax.set_xlabel("layer, from the input")
+        axes[0].set_ylabel("gradient norm over that of the last layer")
+        axes[0].legend(loc="lower right", fontsize=9.5, handlelength=1.2)
+        title(figure, "Batch norm stops vanishing, and explodes with ReLU")
     words = f"Growth of the gradient per layer, over {depth} layers towards the input: " + join(
         [f"{growth_per_layer(values):.2f} with {name}" for name, values in norms.items()]
+    )
+    largest = max(profiles, key=lambda name: float(profiles[name][0]))
+    words += (
+        f". The first layer's gradient is {float(f'{profiles[largest][0]:.2g}'):,.0f} times the "
+        f"last one's with {largest}"
     )
     return FigureWithWords(figure, words + ".")

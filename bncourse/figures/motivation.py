@@ -9,7 +9,7 @@ import numpy as np
 
 from bncourse._validation import Floats
 from bncourse.display import FigureWithWords
-from bncourse.experiments.motivation import GOOD, Descent, Map, Range
+from bncourse.experiments.motivation import GOOD, Descent, Map, Range, two_digits
 from bncourse.figures.style import (
     GREY,
     INK,
@@ -100,18 +100,19 @@ def hidden_spectra(without: Floats, with_bn: Floats) -> FigureWithWords:
         ax.set_ylim(1e-4, None)
         ax.set_xlabel("eigenvalue, largest first")
         ax.set_ylabel("eigenvalue over the median one")
-        ax.set_title("Batch norm tames the largest direction")
+        ax.set_title("Batch norm draws the eigenvalues together")
     words = (
         "Largest over median eigenvalue of the last hidden layer: "
-        f"{_two_digits(without.max() / np.median(without))} without batch norm, "
-        f"{_two_digits(with_bn.max() / np.median(with_bn))} with."
+        f"{two_digits(without.max() / np.median(without))} without batch norm, "
+        f"{two_digits(with_bn.max() / np.median(with_bn))} with. Smallest over median: "
+        f"{_share(without.min() / np.median(without))} without, "
+        f"{_share(with_bn.min() / np.median(with_bn))} with."
     )
     return FigureWithWords(figure, words)
 
 
-def _two_digits(value: float) -> str:
-    """Return a number rounded to two digits: 5880.3 gives ``5,900``."""
-    return f"{float(f'{value:.2g}'):,.0f}"
+def _share(value: float) -> str:
+    return "below 0.0001" if value < 1e-4 else f"{value:.2f}"
 
 
 def headline(
@@ -181,35 +182,39 @@ def working_ranges(rates: Range, gains: Range) -> FigureWithWords:
     """
     with style():
         figure, axes = new_figure(6.4, 3.9, 1, 2, sharey=True)
-        for ax, grid, text in (
-            (axes[0], rates, "learning rate"),
-            (axes[1], gains, "gain on He's weights"),
+        for ax, grid, name, text in (
+            (axes[0], rates, "learning rate", "learning rate"),
+            (axes[1], gains, "initial gain", "gain on the initial weights"),
         ):
             ax.axhline(GOOD, color=GREY, linewidth=1, linestyle=":")
             for bn, colour in ((False, WITHOUT), (True, WITH)):
-                ax.semilogx(
-                    grid.values,
-                    grid.accuracies(bn),
-                    "o-",
-                    color=colour,
-                    label="with batch norm" if bn else "without",
-                )
+                (line,) = ax.semilogx(grid.values, grid.accuracies(bn), "o-", color=colour)
+                if grid is gains:
+                    # Both lines begin flat here, with room between them.
+                    label_line(
+                        ax,
+                        line,
+                        "with batch norm" if bn else "without",
+                        at=0,
+                        offset=(-4, -27 if bn else 13),
+                    )
             ax.set_xlabel(text)
             ax.set_xticks([1e-3, 1e-1, 1e1])
             ax.set_title(
-                f"{grid.decades(False):.1f} → {grid.decades(True):.1f} decades", fontsize=11.5
+                f"{name}: {grid.decades(False):.1f} → {grid.decades(True):.1f} decades",
+                fontsize=10.5,
             )
         axes[0].set_ylabel("test accuracy")
-        axes[0].legend(loc="center left", bbox_to_anchor=(0.0, 0.42))
         axes[0].annotate(
             "90 %",
-            (axes[0].get_xlim()[1], GOOD),
-            ha="right",
+            (axes[0].get_xlim()[0], GOOD),
+            xytext=(4, 2),
+            textcoords="offset points",
             va="bottom",
             color="#555555",
             fontsize=10,
         )
-        title(figure, "Batch norm widens what works, mostly upwards")
+        title(figure, "Batch norm widens rates mostly up, initial scales down")
     words = " ".join(
         f"{text} that reach 90 %: {grid.decades(False):.1f} decades without batch norm "
         f"({_limits(grid, False)}), {grid.decades(True):.1f} with ({_limits(grid, True)})."
@@ -237,7 +242,6 @@ def learning_rate_map(table: Map) -> FigureWithWords:
     """
     with style():
         figure, axes = new_figure(6.4, 3.9, 1, 2, sharey=True)
-        ticks = np.arange(len(table.rates))
         for ax, values, text, colour in (
             (axes[0], table.without, "without batch norm", WITHOUT),
             (axes[1], table.with_bn, "with batch norm", WITH),
@@ -254,13 +258,16 @@ def learning_rate_map(table: Map) -> FigureWithWords:
                     fontweight="bold" if value >= GOOD else "normal",
                 )
             ax.grid(visible=False)
-            ax.set_xticks(ticks, _powers(table.rates))
-            ax.set_yticks(ticks, _powers(table.gains))
+            ax.set_xticks(range(len(table.rates)), _powers(table.rates))
+            ax.set_yticks(range(len(table.gains)), _powers(table.gains))
             ax.set_title(text, color=colour, fontsize=11.5)
             ax.set_xlabel("learning rate")
-        axes[0].set_ylabel("gain on He's weights")
-        title(figure, "Small and large initial weights train, at their own rates")
-    a, b = (int(np.sum(values >= GOOD)) for values in (table.without, table.with_bn))
+        axes[0].set_ylabel("gain on the initial weights")
+        a, b = (int(np.sum(values >= GOOD)) for values in (table.without, table.with_bn))
+        title(
+            figure,
+            f"With batch norm {b} of {table.without.size} settings train, without it {a}",
+        )
     words = (
         f"Of {table.without.size} combinations of learning rate and initial gain, {a} "
         f"{'reaches' if a == 1 else 'reach'} 90 % without batch norm and {b} with it."

@@ -16,6 +16,7 @@ from bncourse.figures.style import (
     ORANGE,
     VERMILION,
     join,
+    label_line,
     new_figure,
     style,
     title,
@@ -30,7 +31,8 @@ def prediction_modes(accuracies: dict[str, list[float]]) -> FigureWithWords:
     Parameters
     ----------
     accuracies : dict of str to list of float
-        Accuracies of the seeds, by name; the last one is the right way.
+        Accuracies of the seeds, by name; the last one is the right way, the one before it
+        nearly as good.
 
     Returns
     -------
@@ -40,12 +42,12 @@ def prediction_modes(accuracies: dict[str, list[float]]) -> FigureWithWords:
     with style():
         figure, ax = new_figure(6.4, 3.2)
         places = np.arange(len(medians))[::-1]
-        colours = [VERMILION] * (len(medians) - 1) + [BLUE]
+        colours = [VERMILION] * (len(medians) - 2) + [GREY, BLUE]
         ax.barh(places, list(medians.values()), color=colours, height=0.6)
         for place, value in zip(places, medians.values(), strict=True):
             ax.annotate(
                 f"{value:.2f}",
-                (value, place),
+                (max(value, 0.12), place),  # clear of the line of chance
                 xytext=(5, 0),
                 fontweight="bold",
                 textcoords="offset points",
@@ -107,12 +109,13 @@ def ema_weights(decays: Sequence[float], steps: int) -> FigureWithWords:
 def averages_compared(
     results: dict[str, list[float]], checkpoints: Sequence[int]
 ) -> FigureWithWords:
-    """Draw the test accuracy with several averages of the statistics along one training run.
+    """Draw the test accuracy with several averages, less that with precise statistics.
 
     Parameters
     ----------
     results : dict of str to list of float
-        Accuracies at the checkpoints, by the average's name.
+        Accuracies at the checkpoints, by the average's name: first the raw average, then the
+        corrected ones, then the one that starts from 0 and 1, then the precise statistics.
     checkpoints : sequence of int
         Training steps.
 
@@ -120,24 +123,40 @@ def averages_compared(
     -------
     FigureWithWords
     """
+    raw, *others, cold, reference = results
+    gaps = {name: np.subtract(results[name], results[reference]) for name in results}
+    low, high = (f([gaps[name] for name in others], axis=0) for f in (np.min, np.max))
     with style():
-        figure, ax = new_figure(6.4, 4.0)
-        colours = (VERMILION, ORANGE, GREEN, GREY, BLUE)
-        for (name, values), colour in zip(results.items(), colours, strict=True):
-            ax.semilogx(checkpoints, values, "o-", color=colour, label=name, alpha=0.85)
-        ax.legend(loc="lower right")
+        figure, ax = new_figure(6.4, 3.9)
+        ax.set_xscale("log")
+        ax.axhline(0, color=INK, linewidth=1, linestyle=":")
+        ax.fill_between(checkpoints, low, high, color="#b5b3ac", linewidth=2)
+        for name, colour, at in ((raw, VERMILION, 3), (cold, ORANGE, 0)):
+            (line,) = ax.plot(checkpoints, gaps[name], "o-", color=colour)
+            label_line(ax, line, name, at=at, offset=(14, -6), ha="left")
+        ax.annotate(
+            f"{join(others)}: the grey band",
+            (checkpoints[0], 0),
+            xytext=(0, 10),
+            textcoords="offset points",
+            color="#555555",
+            fontsize=10.5,
+        )
         ax.set_xticks(checkpoints, [str(c) for c in checkpoints])
         ax.minorticks_off()
-        ax.set_ylim(0, 1.03)
+        ax.set_ylim(-0.65, 0.1)
         ax.set_xlabel("training steps so far")
-        ax.set_ylabel("test accuracy")
-        ax.set_title("Correct the bias, and the kind of average hardly matters")
+        ax.set_ylabel(f"accuracy less that of {reference}")
+        title(figure, "Correct the bias, and the kind of average hardly matters")
     at = len(checkpoints) // 2
-    words = f"Test accuracy after {checkpoints[at]} steps: " + join(
-        [f"{values[at]:.2f} with {name}" for name, values in results.items()]
+    words = (
+        f"Test accuracy, compared with {reference} statistics: {raw} is {-gaps[raw][0]:.2f} below "
+        f"after {checkpoints[0]} steps and {-gaps[raw][at]:.2f} after {checkpoints[at]}; {cold} "
+        f"is {-gaps[cold][0]:.2f} below after {checkpoints[0]} and {-gaps[cold][1]:.2f} after "
+        f"{checkpoints[1]}; {join(others)} are never further off than "
+        f"{max(np.abs(low).max(), np.abs(high).max()):.2f}."
     )
-    words += f"; after {checkpoints[-1]}: from {min(v[-1] for v in results.values()):.2f} to "
-    return FigureWithWords(figure, words + f"{max(v[-1] for v in results.values()):.2f}.")
+    return FigureWithWords(figure, words)
 
 
 def variance_corrections(
@@ -158,7 +177,7 @@ def variance_corrections(
         figure, axes = new_figure(6.4, 4.0, 1, 2, sharey=True)
         for ax, estimates, text in (
             (axes[0], shuffled, "batches at random"),
-            (axes[1], by_class, "batches by digit"),
+            (axes[1], by_class, "set sorted by digit"),
         ):
             sizes = list(estimates)
             ax.axhline(1.0, color=INK, linewidth=1, linestyle=":")
@@ -176,13 +195,14 @@ def variance_corrections(
             ax.set_xlabel("examples in the batch, m")
         axes[0].set_ylabel("estimate over true variance")
         axes[0].legend(loc="lower right")
-        title(figure, "One correction is right, two are one too many")
-    m = min(shuffled)
+        title(figure, "Adding Var(μ) always works, m/(m−1) for random batches")
+    m, large = min(shuffled), max(shuffled)
     a, b = shuffled[m], by_class[m]
     words = (
         f"At m = {m}, over the true variance: random batches give {a.biased:.2f} on average, "
         f"{a.bessel:.2f} times m/(m−1), {a.total:.2f} with the variance of the means added, "
-        f"{a.both:.2f} with both; batches of one digit give {b.bessel:.2f} times m/(m−1) and "
-        f"{b.total:.2f} with the variance of the means added."
+        f"{a.both:.2f} with both; batches from the set sorted by digit give {b.biased:.2f}, "
+        f"{b.bessel:.2f}, {b.total:.2f} and {b.both:.2f}. At m = {large} the first of these is "
+        f"{shuffled[large].biased:.2f} and {by_class[large].biased:.2f}."
     )
     return FigureWithWords(figure, words)

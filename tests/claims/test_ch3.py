@@ -47,6 +47,13 @@ def test_c42_bias_gradient_is_zero_and_evaluation_differs(digits):
     assert 1e-3 < effect.training32[1] < 1.0
 
 
+def test_c42_beta_has_the_role_and_little_to_do_on_the_digits():
+    free, no_beta = (
+        median(runs.frozen_loss(s, name) for s in SEEDS) for name in ("nothing", "beta")
+    )
+    assert 1.0 < no_beta / free < 1.2
+
+
 def test_c43_training_without_bias_is_the_same(digits):
     with_bias, _ = train_digits(0, ReLU, True, 0.1, 100, bias=True)
     without, _ = train_digits(0, ReLU, True, 0.1, 100)
@@ -90,6 +97,31 @@ def test_c48_normalised_output_needs_gamma_and_beta():
     floor = np.log(1 + 9 * np.exp(-10 / 3))
     assert bare > floor > affine
     assert affine < 0.1
-    assert plain < 0.1
+    assert affine > 2 * plain
     steps = [median(runs.output_norm_steps(s, k) for s in SEEDS) for k in (None, True)]
     assert abs(steps[0] - steps[1]) <= 10
+
+
+def test_without_batch_norm_the_squared_updates_miss_the_growth():
+    run = runs.weight_growth(0, batch_norm=False)
+    share = (run.pythagoras[-1] - run.norm[0]) / (run.norm[-1] - run.norm[0])
+    assert 0.3 < share < 0.6
+
+
+def test_decay_sets_the_effective_rate_by_a_root_and_forgets_the_start():
+    rates = {
+        (gain, decay): np.mean(runs.decay_run(gain, decay).rate[-300:])
+        for gain in (0.25, 4.0)
+        for decay in (0.01, 0.04)
+    }
+    for decay in (0.01, 0.04):
+        assert rates[0.25, decay] == pytest.approx(rates[4.0, decay], rel=0.2)
+    for gain in (0.25, 4.0):
+        assert rates[gain, 0.04] / rates[gain, 0.01] == pytest.approx(2.0, rel=0.2)
+
+
+@pytest.mark.parametrize("c", [0.001, 10.0])
+def test_the_loss_ignores_the_scale_of_the_weights(c):
+    logits, gradient = runs.scaled_weights(c)
+    assert logits < 1e-11
+    assert gradient < 1e-11

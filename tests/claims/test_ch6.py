@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from bncourse import (
 from bncourse.experiments import motivation
 from bncourse.experiments import test_time as runs
 from bncourse.experiments.common import SEEDS
+from bncourse.explore.test_time import CONVENTIONS, expected_average
 
 from .common import each_triple, median
 
@@ -45,14 +48,16 @@ def test_a10_bias_correction_gains_and_a_swapped_momentum_loses(seeds):
 @each_triple
 def test_a11_batch_mode_at_test_time(seeds):
     digits = load_digits()
-    by_class, shuffled = [], []
+    by_class, one_digit, shuffled = [], [], []
     for seed in seeds:
         net = runs.trained_network(seed)
         by_class.append(runs.batch_mode_accuracy(net, digits, 60, by_class=True))
         shuffled.append(runs.batch_mode_accuracy(net, digits, 60, by_class=False))
         answers = [layer_outputs(net, digits.x_test[[i]])[-1] for i in range(10)]
         assert all(np.array_equal(z, answers[0]) for z in answers)
+        one_digit.append(runs.one_digit_accuracy(net, digits))
     assert median(by_class) < 0.5
+    assert median(one_digit) < 0.2  # chance is 0.1
     assert median(shuffled) > 0.93
 
 
@@ -92,11 +97,12 @@ def test_c73_running_average_follows_its_definition(rng):
 
 def test_c74_warm_up_bias_costs_accuracy():
     for decay, steps in ((0.99, 50), (0.999, 300)):
-        raw, corrected = (
-            median(runs.averaged_accuracy(s, average(decay, c), steps) for s in SEEDS)
-            for c in (False, True)
-        )
-        assert corrected - raw > 0.04
+        makers = {"raw": average(decay, False), "corrected": average(decay)}
+        for seed in SEEDS:
+            row = runs.averaged_accuracies(seed, makers, [steps], decay=decay)
+            assert row["corrected"][0] - row["from 0 and 1"][0] > 0.04
+            assert row["from 0 and 1"][0] - row["raw"][0] > 0.02
+            assert row["precise"][0] - row["corrected"][0] < 0.03
     weights = ExponentialMovingAverage(0.99, False)
     for _ in range(50):
         weights.update(1.0)
@@ -158,3 +164,25 @@ def test_precise_statistics_make_predictions_independent_of_order(digits):
     np.testing.assert_allclose(
         net.forward(digits.x_test[::-1], False)[::-1], z, rtol=1e-10, atol=1e-12
     )
+
+
+def test_precise_statistics_do_not_repair_training_on_sorted_batches():
+    for seed in SEEDS:
+        running, precise = runs.sorted_training(seed)
+        assert max(running, precise) < 0.6
+        assert precise - running < 0.1
+
+
+def test_the_laboratorys_expectation_is_the_mean_of_many_runs():
+    rng = np.random.default_rng(0)
+    z = rng.normal(0.0, 2.0, (20_000, 10, 2))
+    for setting in itertools.product(
+        (0.9,), (10,), (2,), (False, True), (False, True), CONVENTIONS
+    ):
+        decay, _, m, correction, bessel, convention = setting
+        old = decay if convention == CONVENTIONS[0] else 1 - decay
+        averager = ExponentialMovingAverage(old, bias_correction=correction)
+        batches = z.var(axis=2) * (m / (m - 1) if bessel else 1.0)
+        runs_mean = [averager.update(batches[:, t]).mean() for t in range(10)]
+        # 20,000 runs of batches of two: a standard error of one per cent.
+        np.testing.assert_allclose(expected_average(*setting), runs_mean, rtol=0.05)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
+from threading import Event
 
+import numpy as np
 import pytest
 
-from bncourse import sweep
+from bncourse import GradientDescent, load_digits, mlp, sweep, train
 
 
 def run(seed, a, b=1):
@@ -36,15 +39,59 @@ def test_a_failed_run_is_reported_with_its_settings_and_loses_no_other():
     assert result.select(a=3) == [340, 350]
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes"])
+@contextmanager
+def executor_of(kind):
+    if kind == "dask":
+        from distributed import Client, LocalCluster
+
+        with (
+            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            Client(cluster) as client,
+            client.get_executor() as executor,
+        ):
+            yield executor
+    elif kind == "processes":
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+            yield executor
+    else:
+        with ThreadPoolExecutor(3) as executor:
+            yield executor
+
+
+def last_loss(seed, learning_rate, batch_norm):
+    digits = load_digits()
+    rng = np.random.default_rng(seed)
+    net = mlp((64, 20, 10), batch_norm=batch_norm, rng=rng)
+    optimizer = GradientDescent(learning_rate)
+    history = train(net, *digits[:2], optimizer=optimizer, batch_size=64, steps=5, rng=rng)
+    return history.loss[-1]
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes", "dask"])
 def test_every_executor_gives_the_same_results_in_the_same_order(kind):
-    executor = (
-        ThreadPoolExecutor(3)
-        if kind == "threads"
-        else ProcessPoolExecutor(2, mp_context=get_context("spawn"))
-    )
-    with executor:
+    grid = {"learning_rate": [0.1, 1.0], "batch_norm": [False, True]}
+    trained = sweep(last_loss, grid, [0, 1])
+    assert len({one.result for one in trained.runs}) == 8
+    with executor_of(kind) as executor:
         assert sweep(run, GRID, [0, 1], executor).runs == sweep(run, GRID, [0, 1]).runs
+        assert sweep(last_loss, grid, [0, 1], executor).runs == trained.runs
+
+
+def test_the_order_of_completion_does_not_matter():
+    first_may_end = Event()
+
+    def last_ends_first(seed):
+        if seed == 0:
+            assert first_may_end.wait(10)
+        if seed == 3:
+            first_may_end.set()
+        return np.random.default_rng(seed).normal()
+
+    with ThreadPoolExecutor(4) as executor:
+        result = sweep(last_ends_first, [{}], range(4), executor)
+    assert [one.seed for one in result.runs] == [0, 1, 2, 3]
+    expected = [np.random.default_rng(seed).normal() for seed in range(4)]
+    assert [one.result for one in result.runs] == expected
 
 
 def test_points_can_be_listed():
@@ -61,6 +108,48 @@ def test_ctrl_c_returns_what_is_done():
     result = sweep(interrupted, [{}], range(5))
     assert [r.result for r in result.runs] == [0, 1]
     assert result.interrupted
+
+
+def interrupted_at_two(seed):
+    if seed == 2:
+        raise KeyboardInterrupt
+    return seed
+
+
+def test_ctrl_c_returns_what_is_done_on_an_executor_too():
+    # In a terminal Ctrl-C reaches the workers as well, and a worker hands it on in its future.
+    with ThreadPoolExecutor(1) as executor:
+        result = sweep(interrupted_at_two, [{}], range(200), executor)
+    assert result.interrupted
+    assert [one.result for one in result.runs[:2]] == [0, 1]
+    assert 2 not in [one.seed for one in result.runs]
+    assert not result.failures
+
+
+def test_ctrl_c_cancels_what_has_not_begun():
+    started = []
+    waiting = Event()
+
+    def block(seed):
+        started.append(seed)
+        assert waiting.wait(10)
+        return seed
+
+    class InterruptedWhileWaiting(ThreadPoolExecutor):
+        """Stands for a user who presses Ctrl-C when the last run has been handed in."""
+
+        def submit(self, function, *arguments):
+            future = super().submit(function, *arguments)
+            if arguments[-1] == 5:
+                raise KeyboardInterrupt
+            return future
+
+    with InterruptedWhileWaiting(1) as executor:
+        result = sweep(block, [{}], range(6), executor)
+        waiting.set()
+    assert result.interrupted
+    assert result.runs == []
+    assert len(started) <= 2
 
 
 def test_a_worker_that_dies_is_a_failed_run():

@@ -1,0 +1,171 @@
+"""The explorable: frames, their order, the HTML form, the text form, the live form."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+
+from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
+from bncourse.figures.style import new_figure, style
+
+
+def draw(x, kind, on, hidden=7.0):
+    """A figure whose words name its arguments."""
+    if x > 3:
+        raise RuntimeError("x is <too> large")
+    with style():
+        figure, ax = new_figure(2, 1)
+        ax.plot([0, x])
+    return FigureWithWords(
+        figure, f"x is {x:g}, kind {kind}, {'on' if on else 'off'}, {hidden:g}."
+    )
+
+
+@pytest.fixture
+def explorable():
+    return Explorable(
+        "A <test>",
+        draw,
+        {
+            "x": Range("x", (-1.0, 0.0, 2.0), 0.0, low=-1.0, high=5.0),
+            "kind": Choice("kind", ("a", "b"), "b"),
+            "on": Switch("on"),
+            "hidden": Range("hidden", (7.0,), 7.0, low=0.0, high=9.0),
+        },
+    )
+
+
+def stored(explorable):
+    (text,) = re.findall(
+        r'<script type="application/json">(.*?)</script>', explorable.html(), re.S
+    )
+    return json.loads(text)
+
+
+def test_there_is_one_frame_for_each_combination_of_stops(explorable):
+    assert len(explorable.frames) == 3 * 2 * 2
+    for setting, frame in zip(explorable.settings, explorable.frames, strict=True):
+        assert frame.words == draw(**setting).words
+
+
+def test_the_last_control_changes_fastest_as_the_page_s_script_expects(explorable):
+    data = stored(explorable)
+    assert [len(texts) for texts in data["texts"]] == [3, 2, 2]
+    for x in range(3):
+        for kind in range(2):
+            for on in range(2):
+                words = data["frames"][(x * 2 + kind) * 2 + on]["words"]
+                expected = ("−1", "0", "2")[x], "ab"[kind], ("off", "on")[on]
+                assert words == draw((-1.0, 0.0, 2.0)[x], expected[1], bool(on)).words
+                assert [data["texts"][0][x], data["texts"][1][kind], data["texts"][2][on]] == list(
+                    expected
+                )
+
+
+def test_the_first_frame_is_the_start_and_is_stored_once(explorable):
+    data, html = stored(explorable), explorable.html()
+    assert explorable.settings[data["start"]] == {
+        "x": 0.0,
+        "kind": "b",
+        "on": False,
+        "hidden": 7.0,
+    }
+    assert data["pictures"][data["frames"][data["start"]]["picture"]] == ""
+    assert html.count(explorable.frames[data["start"]].source) == 1
+    alt = unescape(re.findall(r'alt="([^"]*)"', html)[0])
+    assert alt == explorable.frames[data["start"]].words
+
+
+def test_pictures_that_look_the_same_are_stored_once(explorable):
+    data = stored(explorable)
+    assert len(data["pictures"]) == 3  # only x is drawn
+    for frame, entry in zip(explorable.frames, data["frames"], strict=True):
+        assert data["pictures"][entry["picture"]] in ("", frame.source)
+
+
+def test_a_control_with_one_stop_is_not_in_the_page(explorable):
+    assert explorable.html().count('<input type="range"') == 1
+    assert "hidden" not in explorable.describe(explorable.settings[0])
+
+
+def test_the_text_form_holds_the_words_of_every_frame(explorable):
+    lines = repr(explorable).splitlines()
+    assert lines[0] == "A <test>"
+    assert len(lines) == 1 + len(explorable.frames)
+    assert lines[1] == "x = −1, kind = a, on = off: x is -1, kind a, off, 7."
+
+
+def test_words_can_be_looked_up(explorable):
+    assert explorable.at(x=2.0, kind="a", on=True, hidden=7.0) == "x is 2, kind a, on, 7."
+    with pytest.raises(ValueError, match="among the stops"):
+        explorable.at(x=1.0, kind="a", on=True, hidden=7.0)
+
+
+def test_markup_in_titles_and_words_is_escaped(explorable):
+    assert "<test>" not in explorable.html()
+
+    def end_script(x):
+        with style():
+            figure, _ = new_figure(2, 1)
+        return FigureWithWords(figure, "</script> & <b>.")
+
+    hostile = Explorable("hostile", end_script, {"x": Range("x", (0.0, 1.0), 0.0)})
+    assert stored(hostile)["frames"][1]["words"] == "</script> & <b>."
+    assert hostile.html().count("</script>") == 2
+
+
+def test_nothing_in_the_html_is_random(explorable):
+    again = Explorable(explorable.title, draw, explorable.controls)
+    assert again.html() == explorable.html()
+    assert " id=" not in explorable.html()
+
+
+def test_the_mime_bundle_has_html_and_words_outside_a_kernel(explorable):
+    bundle = explorable._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "text/plain"}
+    assert bundle["text/plain"] == repr(explorable)
+
+
+def test_the_live_form_follows_its_controls(explorable):
+    box = explorable.live()
+    x, kind, on, _, view = box.children
+    assert "x is 0, kind b, off, 7." in view.value
+    x.value = 1.5
+    kind.value = "a"
+    on.value = True
+    assert "x is 1.5, kind a, on, 7." in view.value
+    assert view.value.startswith('<img src="data:image/webp;base64,')
+
+
+def test_an_error_while_drawing_reaches_the_reader_and_the_next_value_works(explorable):
+    box = explorable.live()
+    x, view = box.children[0], box.children[-1]
+    x.value = 4.0
+    assert 'role="alert"' in view.value
+    assert "RuntimeError: x is &lt;too&gt; large" in view.value
+    x.value = 2.0
+    assert "x is 2," in view.value
+
+
+def test_live_sliders_have_their_own_ends_steps_and_scales():
+    whole = Range("m", (1, 8), 8, step=1).widget()
+    assert isinstance(whole.value, int)
+    assert (whole.min, whole.max) == (1, 8)
+    log = Range("rate", (0.1, 1.0), 1.0, high=10.0, log=True, step=0.5).widget()
+    assert (log.min, log.max, log.value) == (-1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Explorable("x", draw, {}), "at least one"),
+        (lambda: Range("x", (), 0.0), "at least one value"),
+        (lambda: Range("x", (0.0, 1.0), 0.5), "start among"),
+        (lambda: Range("x", (1.0, 0.0), 0.0), "increasing"),
+        (lambda: Choice("x", ("a",), "b"), "start among"),
+    ],
+)
+def test_bad_controls_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
