@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CONFORMANCE := .venv-conformance
+BENCH := .venv-bench
 BOOK := _build/html/index.html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
@@ -16,15 +18,21 @@ export MKL_NUM_THREADS = 1
 export VECLIB_MAXIMUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks html browser-test lab refresh clean
+.PHONY: help book test lint unit notebooks html browser-test lab refresh clean \
+	pdf vendor links bench times conformance coverage mutants matrix matrix-quick
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): requirements.txt pyproject.toml
+# An environment of the chosen Python: $(call environment,FOLDER,REQUIREMENTS)
+define environment
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $(2)
+endef
+
+$(STAMP): requirements.txt pyproject.toml
+	$(call environment,$(VENV),requirements.txt)
 	@touch $@
 
 book: $(STAMP) ## build the HTML and say where it is
@@ -67,5 +75,49 @@ lab: $(STAMP) ## open JupyterLab on the chapters
 refresh: $(STAMP) ## execute the notebooks and store their outputs (NOTEBOOKS=book/x.ipynb for one)
 	$(BIN)/python tools/notebooks.py refresh $(NOTEBOOKS)
 
-clean: ## remove what was built, and the environment
-	rm -rf _build $(VENV)
+pdf: $(VENV)/.browser book ## print the whole book as _build/pdf/batch-normalization.pdf
+	$(BIN)/python tools/pdf.py
+
+vendor: $(STAMP) ## fetch the vendored files anew (maintainers)
+	$(BIN)/python tools/vendor.py
+
+links: $(STAMP) ## check the external links
+	$(BIN)/jupyter-book build . --builder linkcheck
+
+bench: $(BENCH)/.installed ## measure the package beside PyTorch and write the book's page (4 minutes)
+	$(BENCH)/bin/python -m benchmarks.run
+	$(BENCH)/bin/python -m benchmarks.report
+
+$(BENCH)/.installed: requirements-bench.txt
+	$(call environment,$(BENCH),requirements-bench.txt)
+	@touch $@
+
+times: $(STAMP) ## measure how long each notebook takes and write the book's page
+	$(BIN)/python tools/execution_times.py
+
+conformance: $(CONFORMANCE)/.installed ## compute the fixtures again with PyTorch, Keras, Flax and ONNX
+	$(CONFORMANCE)/bin/python tests/conformance/make_fixtures.py --check
+
+$(CONFORMANCE)/.installed: requirements-conformance.txt
+	$(call environment,$(CONFORMANCE),requirements-conformance.txt)
+	@touch $@
+
+coverage: $(STAMP) ## measure which branches of the package the tests take
+	$(BIN)/python -m pytest tests/unit tests/property tests/bugs tests/conformance tests/claims \
+		-n 2 -q --cov --cov-fail-under=98
+
+mutants: $(VENV)/.mutants ## change the code in many small ways and see that a unit test notices each
+	$(BIN)/python tools/mutants.py
+
+$(VENV)/.mutants: requirements-mutants.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-mutants.txt
+	@touch $@
+
+matrix: $(STAMP) ## compare the outputs on other versions, kernels and settings; writes the book's page
+	$(BIN)/python tools/matrix.py
+
+matrix-quick: $(STAMP) ## the same, once, on Nehalem kernels without optional processor features
+	$(BIN)/python tools/matrix.py --quick
+
+clean: ## remove what was built, and the environments
+	rm -rf _build .venv* .mutants

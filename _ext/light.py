@@ -1,4 +1,9 @@
-"""Take out of the built HTML what no reader needs: the theme's source maps."""
+"""Take out of the built HTML what no reader needs, and let the rest come when it is needed.
+
+Out go the theme's source maps, MathJax on pages without a formula, and the search index on pages
+that don't search. Scripts wait until the page can be read, and MathJax until it has been painted;
+pictures below the first wait until the reader comes near them, with their place kept free.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,65 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+
+#: Loaded by the theme on every page for a search while typing, which this book does not have.
+SEARCH = re.compile(
+    r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>'
+)
+#: All scripts but the one that the page's own lines of script rely on.
+SCRIPT = re.compile(r'<script((?: data-[\w-]+="[^"]*")*) src="(?![^"]*documentation_options)')
+#: ``course.js`` fetches what stands here.
+MATHJAX = re.compile(r'<script [^>]*src="([^"]*/tex-chtml\.js[^"]*)"[^>]*></script>')
+PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
+
+
+def drop_mathjax(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Take a quarter of a megabyte off a page that shows no formula.
+
+    Sphinx loads MathJax on a page if the page or any page below it in the toc has one, so the
+    front page always gets it.
+    """
+    has_equations = app.env.get_domain("math").data["has_equations"]
+    if app.builder.name != "html" or has_equations.get(pagename):
+        return
+    context["script_files"][:] = [
+        script
+        for script in context["script_files"]
+        if "mathjax" not in str(script.filename)
+        and not script.attributes.get("body", "").startswith("window.MathJax")
+    ]
+
+
+def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
+    """Rewrite the pages, all but the one that searches."""
+    if exception is not None or app.builder.name != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        if path.name == "search.html" or "_static" in path.parts:
+            continue
+        text = path.read_text(encoding="utf-8")
+        lighter = SCRIPT.sub(r'<script defer\1 src="', SEARCH.sub("", text))
+        lighter = MATHJAX.sub(r'<script data-mathjax="\1"></script>', lighter)
+        lighter = _wait_for_pictures(lighter, path.parent)
+        if lighter != text:
+            path.write_text(lighter, encoding="utf-8", newline="\n")
+
+
+def _wait_for_pictures(text: str, folder: Path) -> str:
+    """Give each picture its size, and let all but the first one wait."""
+    seen = 0
+
+    def attributes(match: re.Match[str]) -> str:
+        nonlocal seen
+        seen += 1
+        header = (folder / match[1]).read_bytes()[:24]
+        width, height = (int.from_bytes(header[i : i + 4], "big") for i in (16, 20))
+        lazy = 'loading="lazy" ' if seen > 1 else ""
+        return f'<img {lazy}width="{width}" height="{height}" '
+
+    return PICTURE.sub(attributes, text)
 
 
 def remove_source_maps(app: Sphinx, exception: Exception | None) -> None:
@@ -26,5 +90,7 @@ def remove_source_maps(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
+    app.connect("html-page-context", drop_mathjax, priority=900)
     app.connect("build-finished", remove_source_maps)
+    app.connect("build-finished", lighten_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -59,9 +59,10 @@ class Layer(Protocol):
 
     Attributes
     ----------
-    params, grads : dict of str to array
-        The parameters by name (``"w"``, ``"b"``, ``"gamma"``, ``"beta"``) and, after `backward`,
-        the gradient of the loss with respect to each, of the same shape.
+    params : dict of str to array
+        The parameters by name: ``"w"``, ``"b"``, ``"gamma"``, ``"beta"``.
+    grads : dict of str to array
+        After `backward`, the gradient of the loss with respect to each, of the same shape.
     """
 
     params: Parameters
@@ -182,8 +183,10 @@ class Dense:
 
     Attributes
     ----------
-    params, grads : Parameters
+    params : Parameters
         ``"w"`` of shape (n_out, n_in) and, with `bias`, ``"b"`` of shape (n_out,).
+    grads : Parameters
+        The gradients, by the same names and of the same shapes.
 
     Raises
     ------

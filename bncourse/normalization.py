@@ -179,10 +179,14 @@ class BatchNorm:
 
     Attributes
     ----------
-    params, grads : Parameters
+    params : Parameters
         ``"gamma"`` and ``"beta"`` of shape (n,), initially 1 and 0.
-    running_mean, running_var : array, shape (n,)
-        Initially 0 and 1.
+    grads : Parameters
+        The gradients, by the same names and of the same shapes.
+    running_mean : array, shape (n,)
+        Initially 0.
+    running_var : array, shape (n,)
+        Initially 1.
     batches_seen : int
         Number of training batches so far.
     cache : BatchNormCache or None

@@ -1,0 +1,148 @@
+"""The explorables in the static page: every control, by mouse and by keyboard, shows its frame."""
+
+from __future__ import annotations
+
+import pytest
+
+from .test_pages import PAGES
+from .visits import HTML, Visit
+
+WITH_EXPLORABLES = [
+    page
+    for page in PAGES
+    if (HTML / f"{page}.html").is_file()
+    and '<figure class="explorable"' in (HTML / f"{page}.html").read_text(encoding="utf-8")
+]
+each_page = pytest.mark.parametrize("page", WITH_EXPLORABLES)
+each_way = pytest.mark.parametrize("way", ["http", "file"])
+
+#: What the page shows, and what it should show by its controls, worked out anew from its data.
+STATE = """(figure) => {
+  const data = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
+  const controls = [...figure.querySelectorAll(".explorable-controls > *")];
+  const places = controls.map((control) => {
+    const radio = control.querySelector("input[type=radio]:checked");
+    if (radio) return Number(radio.value);
+    const box = control.querySelector("input[type=checkbox]");
+    return box ? Number(box.checked) : Number(control.querySelector("input").value);
+  });
+  let at = 0;
+  places.forEach((place, k) => { at = at * data.texts[k].length + place; });
+  const image = figure.querySelector("img");
+  const wanted = data.pictures[data.frames[at].picture];
+  return {
+    at,
+    words: data.frames[at].words,
+    caption: figure.querySelector("figcaption").textContent,
+    alt: image.alt,
+    right_picture: wanted === "" ? true : image.src === wanted,
+    loaded: image.complete && image.naturalWidth > 0,
+    texts: controls.map((control, k) => [
+      data.texts[k][places[k]],
+      control.querySelector("output")?.textContent,
+      control.querySelector("input[type=range]")?.getAttribute("aria-valuetext"),
+    ]),
+  };
+}"""
+
+
+def address(way, server, page):
+    return f"{server}/{page}.html" if way == "http" else (HTML / f"{page}.html").as_uri()
+
+
+def check(figure):
+    """Assert that picture, words and texts are those of the controls' setting; return it."""
+    image = figure.locator("img").element_handle()
+    figure.page.wait_for_function("(image) => image.complete", arg=image)
+    state = figure.evaluate(STATE)
+    assert state["caption"] == state["alt"] == state["words"]
+    assert state["right_picture"]
+    assert state["loaded"]
+    for text, output, valuetext in state["texts"]:
+        assert output in (None, text)
+        assert valuetext in (None, text)
+    return state["at"]
+
+
+def test_there_are_explorables_in_all_six_chapters():
+    assert len(WITH_EXPLORABLES) == 6
+
+
+@each_way
+@each_page
+def test_every_control_shows_its_frame(browser, server, page, way):
+    with Visit(browser, address(way, server, page)) as visit:
+        figures = visit.page.locator("figure.explorable")
+        for i in range(figures.count()):
+            figure = figures.nth(i)
+            seen = {check(figure)}
+            for k in range(figure.locator("input[type=range]").count()):
+                slider = figure.locator("input[type=range]").nth(k)
+                slider.focus()
+                for key in ("End", "Home", "ArrowRight"):
+                    visit.page.keyboard.press(key)
+                    seen.add(check(figure))
+                box = slider.bounding_box()
+                for share in (0.02, 0.5, 0.98):
+                    slider.click(position={"x": box["width"] * share, "y": box["height"] / 2})
+                    seen.add(check(figure))
+                assert slider.input_value() == slider.get_attribute("max")
+            for choice in figure.locator("fieldset").all():
+                labels = choice.locator("label")
+                for j in range(labels.count()):
+                    labels.nth(j).click()
+                    assert labels.nth(j).locator("input").is_checked()
+                    seen.add(check(figure))
+                visit.page.keyboard.press("ArrowUp")
+                assert labels.nth(labels.count() - 2).locator("input").is_checked()
+                seen.add(check(figure))
+            for switch in figure.locator("input[type=checkbox]").all():
+                before = switch.is_checked()
+                switch.focus()
+                visit.page.keyboard.press("Space")
+                assert switch.is_checked() != before
+                seen.add(check(figure))
+                switch.locator("xpath=..").click()
+                assert switch.is_checked() == before
+                seen.add(check(figure))
+            assert len(seen) > 2, "the controls reached hardly any frame"
+        assert visit.complaints == []
+
+
+@each_page
+def test_two_explorables_on_a_page_do_not_share_radio_buttons(browser, server, page):
+    with Visit(browser, address("http", server, page)) as visit:
+        groups = visit.page.evaluate(
+            """() => [...document.querySelectorAll("figure.explorable fieldset")].map(
+              (set) => [...new Set([...set.querySelectorAll("input")].map((i) => i.name))])"""
+        )
+        assert all(len(names) == 1 for names in groups)
+        assert len({names[0] for names in groups}) == len(groups)
+
+
+@each_page
+def test_without_javascript_the_first_frame_is_there(browser, page):
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto((HTML / f"{page}.html").as_uri())
+    figures = tab.locator("figure.explorable")
+    for i in range(figures.count()):
+        figure = figures.nth(i)
+        assert figure.locator("img").is_visible()
+        assert figure.locator("img").get_attribute("alt") == (
+            figure.locator("figcaption").text_content()
+        )
+        assert not figure.locator(".explorable-controls").is_visible()
+        assert figure.locator(".explorable-still").is_visible()
+    context.close()
+
+
+@each_page
+def test_on_paper_there_is_a_frame_and_a_note_but_no_control(browser, server, page):
+    with Visit(browser, address("http", server, page)) as visit:
+        figure = visit.page.locator("figure.explorable").first
+        assert not figure.locator(".explorable-still").is_visible()
+        visit.page.emulate_media(media="print")
+        assert figure.locator(".explorable-still").is_visible()
+        assert figure.locator("img").is_visible()
+        assert not figure.locator(".explorable-controls").is_visible()

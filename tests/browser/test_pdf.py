@@ -1,0 +1,75 @@
+"""The book as one PDF: whole, with links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import unicodedata
+
+import pytest
+from bs4 import BeautifulSoup
+from pypdf import PdfReader
+
+from .visits import ROOT
+
+
+@pytest.fixture(scope="module")
+def pdf(load_tool):
+    return load_tool("pdf")
+
+
+@pytest.fixture(scope="module")
+def combined(pdf):
+    text, entries = pdf.document({})
+    return BeautifulSoup(text, "html.parser"), entries
+
+
+def test_names_are_unique_and_links_lead_to_them(combined):
+    soup, _ = combined
+    names = [thing["id"] for thing in soup.select("[id]")]
+    assert len(names) == len(set(names))
+    inside = [a["href"] for a in soup.select("a[href^='#']")]
+    assert len(inside) > 300
+    assert {h for h in inside if h[1:] not in set(names)} == set()
+
+
+def test_every_other_link_goes_to_the_web(combined):
+    soup, _ = combined
+    others = {a["href"] for a in soup.select("a[href]") if not a["href"].startswith("#")}
+    assert {h for h in others if not re.match("(https?|mailto):", h)} == set()
+
+
+def test_every_page_of_the_book_is_in_it(pdf, combined):
+    _, entries = combined
+    assert [e.anchor for e in entries] == [p.stem for p in pdf.toc_pages()]
+
+
+def test_the_printed_book_is_whole(combined, tmp_path):
+    target = tmp_path / "book.pdf"
+    subprocess.run([sys.executable, ROOT / "tools" / "pdf.py", target], check=True, timeout=600)
+    book = PdfReader(target)
+    assert book.metadata.title == "Batch normalization, shown"
+    assert len(book.outline) > 10
+    assert len(book.pages) > 60
+    assert sum(len(page.images) for page in book.pages[:20]) > 4
+
+    # Normal form, because the print has ligatures.
+    texts = [unicodedata.normalize("NFKC", page.extract_text()) for page in book.pages]
+    assert not re.search(r"\\(frac|sum|gamma|text)\b", "".join(texts))
+
+    # The contents name the sheet on which each chapter begins.
+    _, entries = combined
+    numbers = [int(n) for n in re.findall(r"(\d+)\s*$", "".join(texts[1:5]), re.M)]
+    for entry in entries[1:]:
+        title = re.sub(r"\W", "", entry.title)
+        begins = next(
+            i for i, text in enumerate(texts) if i > 4 and title in re.sub(r"\W", "", text[:300])
+        )
+        assert begins + 1 in numbers, entry.title
+
+    # Links inside the book lead somewhere.
+    notes = [a.get_object() for page in book.pages for a in page.get("/Annots", [])]
+    targets = {str(note["/Dest"]) for note in notes if "/Dest" in note}
+    assert len(targets) > 100
+    assert targets <= set(book.named_destinations)

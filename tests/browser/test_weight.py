@@ -1,0 +1,26 @@
+"""What a page transfers, measured in the browser, from a server that compresses."""
+
+from __future__ import annotations
+
+import pytest
+
+from .test_pages import PAGES
+
+LIMITS = {"book/index": 400_000}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_transfers_little(browser, server, page):
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    tab = context.new_page()
+    network = context.new_cdp_session(tab)
+    network.send("Network.enable")
+    sizes = []
+    network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    tab.goto(f"{server}/{page}.html", wait_until="networkidle")
+    # Down to the end, so that pictures that load late are counted too.
+    tab.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    tab.wait_for_load_state("networkidle")
+    context.close()
+    assert len(sizes) > 10
+    assert sum(sizes) <= LIMITS.get(page, 1_200_000)
