@@ -18,7 +18,8 @@ Integers = NDArray[np.integer[Any]]
 
 T = TypeVar("T")
 
-FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+FLOAT_DTYPES = (FLOAT32, FLOAT64)
 
 
 def _describe(value: object) -> str:
@@ -52,6 +53,9 @@ def float_array(value: object, name: str) -> Floats:
     ValueError
         If its dtype is another one.
     """
+    # The usual case first, because a training step comes here some thirty times.
+    if type(value) is np.ndarray and (value.dtype is FLOAT32 or value.dtype is FLOAT64):
+        return value
     if not isinstance(value, np.ndarray) or isinstance(value, (np.ma.MaskedArray, np.matrix)):
         raise TypeError(
             f"{name}: expected a NumPy array of float32 or float64, got {_describe(value)}"
@@ -64,8 +68,8 @@ def float_array(value: object, name: str) -> Floats:
 def batch(value: object, width: int | None, name: str) -> Floats:
     """Return `value` if it is a float array of shape (m, width) with at least one row."""
     array = float_array(value, name)
-    expected = "(m, n)" if width is None else f"(m, {width})"
     if array.ndim != 2 or (width is not None and array.shape[1] != width):
+        expected = "(m, n)" if width is None else f"(m, {width})"
         raise ValueError(
             f"{name}: expected shape {expected}, one example per row, got {_describe(array)}"
         )
@@ -152,6 +156,8 @@ def number(
 
     ValueError for everything else, NaN and infinity included.
     """
+    if type(value) is float and low < value < high:
+        return value
     interval = f"{'(' if open_low else '['}{low:g}, {'∞' if high == np.inf else f'{high:g}'})"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise ValueError(f"{name}: expected a number in {interval}, got {_describe(value)}")
