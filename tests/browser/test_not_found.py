@@ -7,18 +7,19 @@ import threading
 
 import pytest
 
+from ..loading import load
 from .visits import HTML, ROOT, Visit
 
 AXE = (ROOT / "tests" / "browser" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def below(load_tool, tmp_path_factory):
+def below(tmp_path_factory):
     """A site in a folder of its server, /course/, as on GitHub Pages."""
     root = tmp_path_factory.mktemp("site")
     shutil.copytree(HTML, root / "course")
     shutil.copy(HTML / "404.html", root / "404.html")
-    with load_tool("gzip_server").serve(root) as httpd:
+    with load("gzip_server").serve(root) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()

@@ -11,12 +11,13 @@ import pytest
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
+from ..loading import load
 from .visits import ROOT
 
 
 @pytest.fixture(scope="module")
-def pdf(load_tool):
-    return load_tool("pdf")
+def pdf():
+    return load("pdf")
 
 
 @pytest.fixture(scope="module")

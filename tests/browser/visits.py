@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import functools
 import shutil
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
+from ..loading import ROOT, load
+
 HTML = ROOT / "_build" / "html"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @functools.cache
@@ -29,7 +20,7 @@ def start():
     if path is None:
         pytest.fail("expected Chromium on this machine (Debian: apt-get install chromium)")
     playwright = sync_playwright().start()
-    return playwright, playwright.chromium.launch(executable_path=path, args=FLAGS)
+    return playwright, playwright.chromium.launch(executable_path=path, args=load("pdf").FLAGS)
 
 
 def stop():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ import pytest
 import yaml
 from docutils import nodes
 
+from ..loading import load
 from .test_pages import HTML, PAGES, ROOT, each_page, parse
 
 START = "from jupyter_book.cli.main import main; main()"
@@ -20,11 +20,7 @@ START = "from jupyter_book.cli.main import main; main()"
 
 @pytest.fixture(scope="module")
 def metadata():
-    path = ROOT / "_ext" / "metadata.py"
-    spec = importlib.util.spec_from_file_location("metadata_extension", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("metadata", "_ext")
 
 
 def tags(path):

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
-import sys
 import tarfile
 
 import pytest
 
-from .test_pages import ROOT
+from ..loading import load
 
 
 @pytest.fixture
-def vendor(monkeypatch):
-    path = ROOT / "tools" / "vendor.py"
-    spec = importlib.util.spec_from_file_location("vendor", path)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "vendor", module)
-    spec.loader.exec_module(module)
-    return module
+def vendor():
+    return load("vendor")
 
 
 def test_no_vendored_file_has_been_changed(vendor):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,10 +10,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from ..loading import load
+
 ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("notebooks", ROOT / "tools" / "notebooks.py")
-notebooks = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(notebooks)
+notebooks = load("notebooks")
 
 # nbclient's event loop leaves a socket for the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -1,19 +1,14 @@
 """The ledger of claims is complete, legal and consistent with the bibliography."""
 
 import copy
-import importlib.util
 import json
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("ledger_data", ROOT / "tools" / "ledger.py")
-ledger_data = importlib.util.module_from_spec(spec)
-sys.modules["ledger_data"] = ledger_data
-spec.loader.exec_module(ledger_data)
+from ..loading import load
+
+ledger_data = load("ledger")
 
 
 @pytest.fixture
