@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
+from bncourse.display.figure import true_minus
+
 
 class Control(Protocol):
     """What an explorable needs of a control."""
@@ -95,7 +97,7 @@ class Range:
 
     def text(self, value: float) -> str:
         """Return the value in its form, with a true minus sign."""
-        return self.form.format(value).replace("-", "\N{MINUS SIGN}")
+        return true_minus(self.form.format(value))
 
     def ends(self) -> tuple[float, float]:
         """Return the ends of the live slider."""

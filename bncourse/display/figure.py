@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ DISPLAY_DPI = 100
 COLOURS = 128
 #: Sum of the channels' differences that makes two colours of a palette distinct.
 APART = 15
+
+
+def true_minus(text: str) -> str:
+    """Return text with a minus sign before each negative number, where Python writes a hyphen."""
+    return re.sub(r"-(?=\d)", "\N{MINUS SIGN}", text)
 
 
 class FigureWithWords:

@@ -8,6 +8,7 @@ import numpy as np
 
 from bncourse._validation import Floats
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
+from bncourse.display.figure import true_minus
 from bncourse.experiments.algorithm import float32_variances, linear_r2, sigmoid
 from bncourse.figures.style import (
     BLUE,
@@ -99,7 +100,7 @@ def draw_batch_norm_calculator(
         ax.grid(visible=False, axis="y")
         ax.set_xlabel("value")
         text = f"μ = {result.mu:.2f}, σ² = {result.var:.2f}, σ² + ε = {result.var + epsilon:.2f}"
-        ax.set_title(text.replace("-", "−"))
+        ax.set_title(true_minus(text))
     words = f"m = {m}: μ is {result.mu:.2f}, σ² {result.var:.2f}. "
     if good:
         # Adding 0 turns a negative zero into zero.
@@ -110,7 +111,7 @@ def draw_batch_norm_calculator(
         words += "z_norm is 0/0, which is not a number."
     else:
         words += f"The root of {result.var + epsilon:.2f} is not a number."
-    return FigureWithWords(figure, words.replace("-", "−"))
+    return FigureWithWords(figure, true_minus(words))
 
 
 def _numbers(values: Floats) -> str:
@@ -161,7 +162,7 @@ def draw_sigmoid_window(gamma: float, beta: float) -> FigureWithWords:
         f"With γ = {gamma:g} and β = {beta:g} a straight line explains {r2:.2f} of the sigmoid's "
         f"variance; {100 * ends:.0f} % of the activations are below 0.05 or above 0.95."
     )
-    return FigureWithWords(figure, words.replace("-", "−"))
+    return FigureWithWords(figure, true_minus(words))
 
 
 def sigmoid_window() -> Explorable:
@@ -196,7 +197,7 @@ def draw_float32_cliff(exponent: float, formula: str) -> FigureWithWords:
         f"{formula.capitalize()}, mean 10^{exponent:g}: variances from {_short(variances[0])} to "
         f"{_short(variances[-1])}, {negative} of 200 negative."
     )
-    return FigureWithWords(figure, words.replace("-", "−"))
+    return FigureWithWords(figure, true_minus(words))
 
 
 def _short(value: float) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from bncourse._validation import Floats
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
+from bncourse.display.figure import true_minus
 from bncourse.experiments.bias import Growth, weight_growth
 from bncourse.figures.style import BLUE, GREY, INK, WITH, new_figure, style
 
@@ -90,7 +91,7 @@ def draw_ghost_bias(b: float, c: float, epsilon: float, mode: str) -> FigureWith
         f"In {mode} mode, b = {b:g}, c = {c:g}, ε = {epsilon:g}: the largest change of an "
         f"output is {change:.2f}, and ∂J/∂b is {slope:.2f}."
     )
-    return FigureWithWords(figure, words.replace("-", "−"))
+    return FigureWithWords(figure, true_minus(words))
 
 
 def ghost_bias() -> Explorable:
