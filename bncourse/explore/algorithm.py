@@ -9,8 +9,7 @@ import numpy as np
 from bncourse._validation import Floats
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.figure import true_minus
-from bncourse.experiments.algorithm import float32_variances, linear_r2, sigmoid
-from bncourse.figures.style import (
+from bncourse.display.style import (
     BLUE,
     GREY,
     INK,
@@ -20,6 +19,7 @@ from bncourse.figures.style import (
     new_figure,
     style,
 )
+from bncourse.experiments.algorithm import float32_variances, linear_r2, sigmoid
 
 #: The batch of the calculator; its first m values are used.
 BATCH = (3.0, 5.0, 4.0, 9.0, 1.0, 6.0, 2.0, 10.0)

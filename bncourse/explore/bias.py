@@ -9,8 +9,8 @@ import numpy as np
 from bncourse._validation import Floats
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.figure import true_minus
+from bncourse.display.style import BLUE, GREY, INK, WITH, new_figure, style
 from bncourse.experiments.bias import Growth, weight_growth
-from bncourse.figures.style import BLUE, GREY, INK, WITH, new_figure, style
 
 MODES = ("training", "evaluation")
 #: Training steps of the second explorable.

@@ -11,6 +11,7 @@ from bncourse._validation import Floats
 from bncourse.activations import ReLU, Sigmoid, Tanh
 from bncourse.data import load_digits
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
+from bncourse.display.style import GREEN, GREY, INK, WITH, WITHOUT, new_figure, style
 from bncourse.experiments.common import BATCH_SIZE, train_digits
 from bncourse.experiments.intuition import (
     INIT,
@@ -21,7 +22,6 @@ from bncourse.experiments.intuition import (
     trace,
 )
 from bncourse.figures.intuition import ALIKE
-from bncourse.figures.style import GREEN, GREY, INK, WITH, WITHOUT, new_figure, style
 from bncourse.landscape import GradientWalk, walk_along_gradient
 from bncourse.layers import Layer
 

@@ -9,7 +9,7 @@ import numpy as np
 from bncourse._validation import Floats
 from bncourse.data import load_digits
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
-from bncourse.figures.style import GREY, VERMILION, WITH, new_figure, style
+from bncourse.display.style import GREY, VERMILION, WITH, new_figure, style
 from bncourse.network import Sequential
 from bncourse.statistics import (
     kept_statistics,

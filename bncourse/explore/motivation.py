@@ -11,8 +11,8 @@ import numpy as np
 from bncourse._validation import Floats
 from bncourse.data import standardize, two_features, whiten
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
+from bncourse.display.style import GREY, INK, WITH, WITHOUT, new_figure, style
 from bncourse.experiments.motivation import GOOD, Map, map_run
-from bncourse.figures.style import GREY, INK, WITH, WITHOUT, new_figure, style
 
 #: What can be done to the two features before descent.
 FEATURES = ("raw", "standardised", "whitened")

@@ -6,7 +6,7 @@ import numpy as np
 
 from bncourse._validation import Floats
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
-from bncourse.figures.style import GREY, INK, ORANGE, WITH, new_figure, style
+from bncourse.display.style import GREY, INK, ORANGE, WITH, new_figure, style
 from bncourse.statistics import ExponentialMovingAverage
 
 #: What the number d weighs.

@@ -6,8 +6,7 @@ import numpy as np
 
 from bncourse._validation import Floats
 from bncourse.display import FigureWithWords
-from bncourse.experiments.algorithm import VarianceErrors, gaussian_mean, linear_r2, sigmoid
-from bncourse.figures.style import (
+from bncourse.display.style import (
     BLUE,
     CARD,
     GREEN,
@@ -19,6 +18,7 @@ from bncourse.figures.style import (
     new_figure,
     style,
 )
+from bncourse.experiments.algorithm import VarianceErrors, gaussian_mean, linear_r2, sigmoid
 
 __all__ = [
     "computation_graph",

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bncourse.display import FigureWithWords
-from bncourse.experiments.bias import Growth, ShiftEffect
-from bncourse.figures.style import (
+from bncourse.display.style import (
     BLUE,
     GREY,
     ORANGE,
@@ -20,6 +19,7 @@ from bncourse.figures.style import (
     style,
     title,
 )
+from bncourse.experiments.bias import Growth, ShiftEffect
 
 #: Steps over which the rates of single steps, which jump by a fifth, are averaged.
 AT_THE_END = 300

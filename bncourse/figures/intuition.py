@@ -6,8 +6,7 @@ import numpy as np
 
 from bncourse._validation import Floats
 from bncourse.display import FigureWithWords
-from bncourse.experiments.intuition import Stability, growth_per_layer
-from bncourse.figures.style import (
+from bncourse.display.style import (
     BLUE,
     GREEN,
     GREY,
@@ -21,6 +20,7 @@ from bncourse.figures.style import (
     style,
     title,
 )
+from bncourse.experiments.intuition import Stability, growth_per_layer
 
 __all__ = ["depth_profile", "drift_and_speed", "smoothness_ratios"]
 

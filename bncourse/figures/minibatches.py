@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bncourse.display import FigureWithWords
-from bncourse.experiments.minibatches import TINY, Company, Ghost, MeanVariance
-from bncourse.figures.style import (
+from bncourse.display.style import (
     BLUE,
     GREEN,
     GREY,
@@ -20,6 +19,7 @@ from bncourse.figures.style import (
     style,
     title,
 )
+from bncourse.experiments.minibatches import TINY, Company, Ghost, MeanVariance
 
 __all__ = [
     "batch_company",

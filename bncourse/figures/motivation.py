@@ -9,8 +9,7 @@ import numpy as np
 
 from bncourse._validation import Floats
 from bncourse.display import FigureWithWords
-from bncourse.experiments.motivation import GOOD, Descent, Map, Range, two_digits
-from bncourse.figures.style import (
+from bncourse.display.style import (
     GREY,
     INK,
     WITH,
@@ -20,6 +19,7 @@ from bncourse.figures.style import (
     style,
     title,
 )
+from bncourse.experiments.motivation import GOOD, Descent, Map, Range, two_digits
 
 __all__ = ["bowls", "headline", "hidden_spectra", "learning_rate_map", "working_ranges"]
 

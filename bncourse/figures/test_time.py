@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bncourse.display import FigureWithWords
-from bncourse.experiments.test_time import VarianceEstimates
-from bncourse.figures.style import (
+from bncourse.display.style import (
     BLUE,
     GREEN,
     GREY,
@@ -21,6 +20,7 @@ from bncourse.figures.style import (
     style,
     title,
 )
+from bncourse.experiments.test_time import VarianceEstimates
 
 __all__ = ["averages_compared", "ema_weights", "prediction_modes", "variance_corrections"]
 

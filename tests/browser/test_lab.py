@@ -17,7 +17,7 @@ from .visits import ROOT
 
 FAULTY = """
 from bncourse.display import Explorable, FigureWithWords, Range
-from bncourse.figures.style import new_figure, style
+from bncourse.display.style import new_figure, style
 
 def faulty(x):
     if x > 1:

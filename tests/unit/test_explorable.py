@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
-from bncourse.figures.style import new_figure, style
+from bncourse.display.style import new_figure, style
 
 
 def draw(x, kind, on, hidden=7.0):

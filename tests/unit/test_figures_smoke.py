@@ -16,10 +16,9 @@ import pytest
 from PIL import Image
 
 from bncourse import figures
-from bncourse.display import FigureWithWords
+from bncourse.display import FigureWithWords, style
 from bncourse.experiments import algorithm, bias, intuition, minibatches, motivation, test_time
 from bncourse.figures import algorithm as algorithm_figures
-from bncourse.figures import style
 
 MODULES = ("algorithm", "bias", "intuition", "minibatches", "motivation", "test_time")
 
