@@ -103,7 +103,7 @@ $(CONFORMANCE)/.installed: requirements-conformance.txt
 	@touch $@
 
 coverage: $(STAMP) ## measure which branches of the package the tests take
-	$(BIN)/python -m pytest tests/unit tests/property tests/bugs tests/conformance tests/claims \
+	$(BIN)/python -m pytest tests/unit tests/property tests/chapters tests/conformance tests/claims \
 		-n 2 -q --cov --cov-fail-under=98
 
 mutants: $(VENV)/.mutants ## change the code in many small ways and see that a unit test notices each

@@ -1,13 +1,10 @@
 """bncourse: batch normalization in plain NumPy, to be read beside the course.
 
-Importing it imports NumPy only. What draws (`figures`, `explore`,
-`display`) loads matplotlib when it is first used.
+Importing it imports NumPy only. What draws (`bncourse.display`) and what belongs to one chapter
+(`bncourse.chapters`) is imported by its own name, and loads matplotlib.
 """
 
 from __future__ import annotations
-
-from importlib import import_module
-from typing import Any
 
 from bncourse.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from bncourse.data import Digits, MiniBatches, load_digits, standardize, two_features, whiten
@@ -52,8 +49,6 @@ from bncourse.sweeps import Run, SweepResult, sweep
 from bncourse.training import History, accuracy, train
 
 __version__ = "1.0.0"
-
-_LAZY = ("display", "experiments", "explore", "figures")
 
 __all__ = [
     "Adam",
@@ -108,9 +103,3 @@ __all__ = [
     "whiten",
     "xavier_normal",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return import_module(f"bncourse.{name}")
-    raise AttributeError(f"module 'bncourse' has no attribute {name!r}")

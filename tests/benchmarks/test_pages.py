@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bncourse.experiments import motivation
+from bncourse.chapters import motivation
 
 BOOK = Path(__file__).parents[2] / "book"
 BLOCKS = re.findall(r"```python\n(.*?)```", (BOOK / "cluster.md").read_text("utf-8"), re.DOTALL)
@@ -28,7 +28,7 @@ def test_the_map_runs_on_an_executor_and_is_drawn(tmp_path):
     script = tmp_path / "big_map.py"
     script.write_text(BLOCKS[0].replace("progress=True", "progress=False"), "utf-8")
     big_map = runpy.run_path(str(script))
-    assert 2 * len(motivation.RATES[::2]) * len(motivation.GAINS[::2]) == 60
+    assert 2 * len(motivation.runs.RATES[::2]) * len(motivation.runs.GAINS[::2]) == 60
     assert 2 * len(big_map["RATES"]) * len(big_map["GAINS"]) == 714
     rates, gains = np.array([0.1, 1.0]), np.array([0.1, 1.0, 100.0])
     big_map["run_all"].__globals__.update(RATES=rates, GAINS=gains)
@@ -37,7 +37,7 @@ def test_the_map_runs_on_an_executor_and_is_drawn(tmp_path):
         result = big_map["run_all"](executor)
     assert not result.failures
     accuracies = {
-        bn: [[motivation.final_accuracy(0, bn, r, gain, 30) for r in rates] for gain in gains]
+        bn: [[motivation.runs.final_accuracy(0, bn, r, gain, 30) for r in rates] for gain in gains]
         for bn in (False, True)
     }
     for bn, table in accuracies.items():

@@ -34,7 +34,10 @@ Explorable("faulty", faulty, {"x": Range("x", (0.0, 1.0), 1.0, high=3.0, step=1.
 def lab(tmp_path_factory):
     """JupyterLab over a folder with two small notebooks and a chapter."""
     folder = tmp_path_factory.mktemp("lab")
-    cells = ["from bncourse import explore\nexplore.batch_norm_calculator()", FAULTY]
+    calculator = (
+        "from bncourse.chapters import algorithm\nalgorithm.explore.batch_norm_calculator()"
+    )
+    cells = [calculator, FAULTY]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     # Without a kernel's name JupyterLab asks for one.
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}

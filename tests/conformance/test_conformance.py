@@ -26,7 +26,7 @@ from bncourse import (
     lecun_normal,
     xavier_normal,
 )
-from bncourse.experiments.conventions import CONVENTIONS
+from bncourse.chapters.inference.conventions import CONVENTIONS
 
 FIXTURES = Path(__file__).with_name("fixtures")
 FACTS = {fact["framework"]: fact for fact in json.loads((FIXTURES / "facts.json").read_text())}

@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 from bncourse import BatchNorm, Dense, ReLU, load_digits
-from bncourse.experiments import algorithm, motivation
-from bncourse.experiments.conventions import CONVENTIONS, convention_table
+from bncourse.chapters import algorithm, motivation
+from bncourse.chapters.inference.conventions import CONVENTIONS, convention_table
 
 
 def test_the_best_rate_is_that_of_the_lowest_median():
     steps = {0.1: [40.0, 50.0, 60.0], 0.3: [10.0, 20.0, 900.0], 1.0: [float("inf")] * 3}
-    assert motivation.best(steps) == (0.3, [10.0, 20.0, 900.0])
+    assert motivation.runs.best(steps) == (0.3, [10.0, 20.0, 900.0])
 
 
 def test_a_target_that_is_out_of_reach_is_an_error():
     with pytest.raises(RuntimeError, match=r"1\.0 was not reached in 3 steps"):
-        motivation.softmax_regression_steps(load_digits(), target=1.0, at_most=3)
+        motivation.runs.softmax_regression_steps(load_digits(), target=1.0, at_most=3)
 
 
 def test_the_fresh_network_is_the_one_of_the_book_before_training():
-    net = algorithm.fresh_network(3)
+    net = algorithm.runs.fresh_network(3)
     assert [type(layer) for layer in net.layers] == [Dense, BatchNorm, ReLU] * 3 + [Dense]
     assert all(layer.batches_seen == 0 for layer in net.batch_norms)
-    np.testing.assert_array_equal(net.theta, algorithm.fresh_network(3).theta)
-    assert not np.array_equal(net.theta, algorithm.fresh_network(4).theta)
+    np.testing.assert_array_equal(net.theta, algorithm.runs.fresh_network(3).theta)
+    assert not np.array_equal(net.theta, algorithm.runs.fresh_network(4).theta)
 
 
 def test_the_table_of_conventions_has_a_line_for_each_framework():

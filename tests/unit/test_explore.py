@@ -7,15 +7,24 @@ import re
 import numpy as np
 import pytest
 
-from bncourse import explore, two_features
+from bncourse import two_features
+from bncourse.chapters import algorithm, bias, inference, intuition, minibatches, motivation
 from bncourse.display import Range
-from bncourse.experiments import minibatches, motivation
-from bncourse.explore import algorithm as algorithm_explore
-from bncourse.explore import bias as bias_explore
-from bncourse.explore import intuition as intuition_explore
-from bncourse.explore import motivation as motivation_explore
-from bncourse.explore import test_time as test_time_explore
 
+EXPLORABLES = {
+    "batch_mates": minibatches,
+    "batch_norm_calculator": algorithm,
+    "contour_bowl": motivation,
+    "depth_profile": intuition,
+    "effective_rate": bias,
+    "ema_lab": inference,
+    "float32_cliff": algorithm,
+    "ghost_bias": bias,
+    "landscape_walk": intuition,
+    "noisy_batch_norm": intuition,
+    "rate_and_gain": motivation,
+    "sigmoid_window": algorithm,
+}
 #: Where words may say that a result is not a number: that is the lesson.
 TEACHES_NAN = {"batch_norm_calculator"}
 #: Controls with stops that read alike at the first setting.
@@ -32,10 +41,10 @@ def make(name):
     """Return an explorable, made once."""
     if name not in _made:
         arguments = {
-            "rate_and_gain": lambda: [motivation.learning_rate_map(steps=60)],
-            "batch_mates": lambda: [minibatches.trained_network(steps=100)],
+            "rate_and_gain": lambda: [motivation.runs.learning_rate_map(steps=60)],
+            "batch_mates": lambda: [minibatches.runs.trained_network(steps=100)],
         }.get(name, list)()
-        _made[name] = getattr(explore, name)(*arguments)
+        _made[name] = getattr(EXPLORABLES[name].explore, name)(*arguments)
     return _made[name]
 
 
@@ -58,7 +67,7 @@ def corners(control):
     return (low, (low + high) / 2, high)
 
 
-@pytest.mark.parametrize("name", explore.__all__)
+@pytest.mark.parametrize("name", EXPLORABLES)
 def test_the_callback_holds_over_the_whole_range_of_its_controls(name):
     explorable = make(name)
     settings = list(itertools.product(*map(corners, explorable.controls.values())))
@@ -69,7 +78,7 @@ def test_the_callback_holds_over_the_whole_range_of_its_controls(name):
             assert not re.search(r"\b(nan|inf)\b", drawn.words, re.I), drawn.words
 
 
-@pytest.mark.parametrize("name", explore.__all__)
+@pytest.mark.parametrize("name", EXPLORABLES)
 def test_each_control_changes_the_words(name):
     explorable = make(name)
     for control, stops in explorable.controls.items():
@@ -82,12 +91,12 @@ def test_in_the_contour_bowl_the_step_count_follows_kappa():
     # From the flattest direction descent at rate 1/λmax takes exactly the predicted steps; from
     # any other start it can only be faster.
     for scale, r, features in itertools.product(
-        (1.0, 3.0, 10.0), (0.0, 0.9), motivation_explore.FEATURES
+        (1.0, 3.0, 10.0), (0.0, 0.9), motivation.explore.FEATURES
     ):
-        hessian = motivation_explore.bowl(scale, r, features)
+        hessian = motivation.explore.bowl(scale, r, features)
         kappa = float(np.linalg.cond(hessian))
-        steps = motivation_explore.steps_down(hessian, 1.0)
-        predicted = motivation.predicted_steps(1.0 if kappa < 1 + 1e-9 else kappa)
+        steps = motivation.explore.steps_down(hessian, 1.0)
+        predicted = motivation.runs.predicted_steps(1.0 if kappa < 1 + 1e-9 else kappa)
         assert 0.6 * predicted <= steps <= predicted
         if features == "whitened":
             assert kappa == pytest.approx(1.0)
@@ -98,24 +107,24 @@ def test_in_the_contour_bowl_the_step_count_follows_kappa():
 
 def test_the_bowl_s_closed_form_is_the_descent_of_the_chapter():
     x = two_features(100, 3.0, 0.5, np.random.default_rng(0))
-    descent = motivation.descend(x, 1.3, motivation_explore.START)
-    hessian = motivation_explore.bowl(3.0, 0.5, "raw")
-    steps = motivation_explore.steps_down(hessian, 1.3)
+    descent = motivation.runs.descend(x, 1.3, motivation.explore.START)
+    hessian = motivation.explore.bowl(3.0, 0.5, "raw")
+    steps = motivation.explore.steps_down(hessian, 1.3)
     assert steps == len(descent.path) - 1
-    path = motivation_explore.descent_path(hessian, 1.3, np.arange(steps + 1))
+    path = motivation.explore.descent_path(hessian, 1.3, np.arange(steps + 1))
     np.testing.assert_allclose(path, descent.path, atol=1e-12)
 
 
 def test_the_map_s_frames_are_its_cells_and_a_live_value_is_a_run(monkeypatch):
-    table = motivation.learning_rate_map(steps=60)
-    explorable = explore.rate_and_gain(table)
+    table = motivation.runs.learning_rate_map(steps=60)
+    explorable = motivation.explore.rate_and_gain(table)
     runs = []
 
     def counted(*setting):
         runs.append(setting)
-        return motivation.map_run(*setting)
+        return motivation.runs.map_run(*setting)
 
-    monkeypatch.setattr(motivation_explore, "map_run", counted)
+    monkeypatch.setattr(motivation.explore, "map_run", counted)
 
     def grade(accuracy):
         if accuracy >= 0.9:
@@ -165,16 +174,16 @@ def test_in_the_sigmoid_s_window_a_wide_input_is_less_linear():
 def test_at_the_cliff_one_pass_falls_and_two_passes_do_not():
     for exponent in (0.0, 2.0, 3.0, 4.0, 6.0):
         exact = np.random.default_rng(0).normal(10.0**exponent, 1.0, (60, 200)).var(axis=0)
-        two = algorithm_explore.float32_variances(exponent, "two passes")
-        one = algorithm_explore.float32_variances(exponent, "one pass")
+        two = algorithm.explore.float32_variances(exponent, "two passes")
+        one = algorithm.explore.float32_variances(exponent, "one pass")
         assert np.abs(two / exact - 1).max() < 0.1
         assert ((one < 0).any()) == (exponent >= 4)
 
 
 def test_the_ghost_bias_moves_nothing_in_training_and_everything_in_evaluation():
     for b, a, epsilon in itertools.product((0.0, 3.0, 30.0), (0.1, 1.0, 10.0), (0.0, 0.5)):
-        training = bias_explore.ghost(b, a, epsilon, "training")
-        evaluation = bias_explore.ghost(b, a, epsilon, "evaluation")
+        training = bias.explore.ghost(b, a, epsilon, "training")
+        evaluation = bias.explore.ghost(b, a, epsilon, "evaluation")
         assert training.slope == pytest.approx(0.0, abs=1e-12)
         assert evaluation.slope != pytest.approx(0.0, abs=0.1)
         if epsilon == 0 or a == 1:
@@ -185,14 +194,14 @@ def test_the_ghost_bias_moves_nothing_in_training_and_everything_in_evaluation()
         assert (moved > 0.5) == (b != 0 or a != 1)
 
 
-@pytest.mark.parametrize("mode", bias_explore.MODES)
+@pytest.mark.parametrize("mode", bias.explore.MODES)
 def test_the_ghost_s_slope_is_the_derivative(mode):
     def cost(b):
-        return bias_explore.LIKING @ bias_explore.ghost(b, 2.0, 0.5, mode).z_norm
+        return bias.explore.LIKING @ bias.explore.ghost(b, 2.0, 0.5, mode).z_norm
 
     step = 1e-6
     numeric = (cost(1.0 + step) - cost(1.0 - step)) / (2 * step)
-    assert bias_explore.ghost(1.0, 2.0, 0.5, mode).slope == pytest.approx(numeric, abs=1e-8)
+    assert bias.explore.ghost(1.0, 2.0, 0.5, mode).slope == pytest.approx(numeric, abs=1e-8)
 
 
 def test_weights_grow_without_decay_and_the_effective_rate_falls():
@@ -234,8 +243,8 @@ def test_noise_drifts_more_than_no_batch_norm_and_still_trains_faster():
 
 def test_in_the_landscape_walk_the_ratio_crosses_one():
     ratios = {
-        (a, gain, step): intuition_explore.walk(a, gain, step).ratio
-        for a in intuition_explore.ACTIVATIONS
+        (a, gain, step): intuition.explore.walk(a, gain, step).ratio
+        for a in intuition.explore.ACTIVATIONS
         for gain in (0.3, 1.0, 3.0)
         for step in (0, 100)
     }
@@ -259,8 +268,8 @@ def test_through_depth_the_sigmoid_vanishes_and_batch_norm_with_relu_explodes():
 
 
 def test_in_the_laboratory_each_correction_does_its_own_work():
-    run = test_time_explore.running_variance
-    old, new = test_time_explore.CONVENTIONS
+    run = inference.explore.running_variance
+    old, new = inference.explore.CONVENTIONS
     _, raw = run(0.99, 100, 32, False, True, old)
     _, corrected = run(0.99, 100, 32, True, True, old)
     assert raw[9] < 0.5

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bncourse import figures
+from bncourse.chapters import algorithm, bias, inference, intuition, minibatches, motivation
 from bncourse.display import FigureWithWords, style
-from bncourse.experiments import algorithm, bias, intuition, minibatches, motivation, test_time
-from bncourse.figures import algorithm as algorithm_figures
 
-MODULES = ("algorithm", "bias", "intuition", "minibatches", "motivation", "test_time")
+MODULES = (algorithm, bias, inference, intuition, minibatches, motivation)
+FIGURES = {
+    name: getattr(module.figures, name) for module in MODULES for name in module.figures.__all__
+}
 
 
 def record(kind, **values):
@@ -32,7 +33,7 @@ def variance_errors(one_pass, negative):
     means = 10.0 ** np.arange(0, 6.1, 0.5)
     flat = np.ones(len(means))
     return record(
-        algorithm.VarianceErrors,
+        algorithm.runs.VarianceErrors,
         means=means,
         one_pass=one_pass * flat,
         two_pass=3e-8 * flat,
@@ -42,7 +43,7 @@ def variance_errors(one_pass, negative):
 
 def growth(measured, pythagoras, rates):
     return record(
-        bias.Growth,
+        bias.runs.Growth,
         steps=np.arange(len(rates)),
         norm=np.linspace(1.0, measured, len(rates)),
         pythagoras=np.linspace(1.0, pythagoras, len(rates)),
@@ -54,7 +55,7 @@ def growth(measured, pythagoras, rates):
 def shift_effect(factor):
     shifts = 10.0 ** np.arange(-2, 3)
     return record(
-        bias.ShiftEffect,
+        bias.runs.ShiftEffect,
         shifts=shifts,
         training=factor * 1e-9 * shifts,
         training32=factor * 0.1 * shifts,
@@ -63,13 +64,15 @@ def shift_effect(factor):
 
 
 def stability(drift, steps):
-    return [record(intuition.Stability, drift=drift, steps=steps + k) for k in (-1.0, 0.0, 1.0)]
+    return [
+        record(intuition.runs.Stability, drift=drift, steps=steps + k) for k in (-1.0, 0.0, 1.0)
+    ]
 
 
 def mean_variance(power):
     sizes = np.array([2.0, 4, 8, 16, 32, 64])
     return record(
-        minibatches.MeanVariance,
+        minibatches.runs.MeanVariance,
         sizes=sizes,
         replaced=sizes**power,
         dealt=0.5 / sizes,
@@ -80,7 +83,7 @@ def mean_variance(power):
 def company(shift, right):
     sizes = np.array([2.0, 4, 8, 16, 32])
     return record(
-        minibatches.Company,
+        minibatches.runs.Company,
         sizes=sizes,
         shift=shift / sizes,
         alike_shift=shift * np.ones(5),
@@ -91,35 +94,37 @@ def company(shift, right):
 
 def ghosts(best):
     return {
-        size: [record(minibatches.Ghost, training=0.1, test=0.2 + (size != best), accuracy=0.9)]
+        size: [
+            record(minibatches.runs.Ghost, training=0.1, test=0.2 + (size != best), accuracy=0.9)
+        ]
         for size in (2, 8, 128)
     }
 
 
 def tiny_batches(with_bn):
     rows = ({2: 0.9, 4: 0.9}, with_bn, {2: 0.7, 4: 0.7})
-    rows += ({2: 0.5, 4: 0.5},) * (len(minibatches.TINY) - len(rows))
+    rows += ({2: 0.5, 4: 0.5},) * (len(minibatches.runs.TINY) - len(rows))
     return {
         kind: {m: [value] * 3 for m, value in row.items()} | {8: [0.8] * 3, 16: [0.8] * 3}
-        for kind, row in zip(minibatches.TINY, rows, strict=True)
+        for kind, row in zip(minibatches.runs.TINY, rows, strict=True)
     }
 
 
 def descent(steps, kappa):
     path = np.linspace([1.0, 0.5], [0.0, 0.0], steps + 1)
-    return record(motivation.Descent, path=path, kappa=kappa, hessian=np.diag([1.0, kappa]))
+    return record(motivation.runs.Descent, path=path, kappa=kappa, hessian=np.diag([1.0, kappa]))
 
 
 def working_range(without, with_bn):
     values = 10.0 ** np.arange(-3.0, 1.1)
     rows = ([0.95 if k < n else 0.2 for k in range(5)] for n in (without, with_bn))
-    return motivation.Range(values, *map(np.array, rows))
+    return motivation.runs.Range(values, *map(np.array, rows))
 
 
 def table(good):
     values = np.where(np.arange(9).reshape(3, 3) < good, 0.95, 0.1)
     return record(
-        motivation.Map,
+        motivation.runs.Map,
         rates=10.0 ** np.arange(-2, 1),
         gains=10.0 ** np.arange(-1, 2),
         without=values,
@@ -130,7 +135,8 @@ def table(good):
 
 def estimates(biased):
     return {
-        m: test_time.VarianceEstimates(biased, biased * m / (m - 1), 1.0, 1.5) for m in (2, 8, 60)
+        m: inference.runs.VarianceEstimates(biased, biased * m / (m - 1), 1.0, 1.5)
+        for m in (2, 8, 60)
     }
 
 
@@ -300,9 +306,7 @@ CALLS = {
 
 
 def test_every_figure_is_here():
-    names = {name for module in MODULES for name in getattr(figures, module).__all__}
-    assert CALLS.keys() == names
-    assert all(hasattr(figures, name) for name in names)
+    assert CALLS.keys() == FIGURES.keys()
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -310,7 +314,7 @@ def test_the_words_follow_the_numbers(name):
     before = dict(mpl.rcParams)
     told = set()
     for arguments, expected in CALLS[name]:
-        shown = getattr(figures, name)(*arguments)
+        shown = FIGURES[name](*arguments)
         assert isinstance(shown, FigureWithWords)
         assert any(ax.has_data() or ax.texts for ax in shown.figure.axes)
         words = repr(shown)
@@ -327,10 +331,10 @@ def title_of(figure):
     return figure.get_suptitle() or next(t for ax in figure.axes if (t := ax.get_title("left")))
 
 
-@pytest.mark.parametrize("name", [getattr(figures, module).__all__[0] for module in MODULES])
+@pytest.mark.parametrize("name", [module.figures.__all__[0] for module in MODULES])
 def test_the_picture_is_small_and_twice_the_size_of_its_place(name):
     arguments, _ = CALLS[name][0]
-    shown = getattr(figures, name)(*arguments)
+    shown = FIGURES[name](*arguments)
     data, metadata = shown._repr_mimebundle_()
     picture = Image.open(io.BytesIO(data["image/png"]))
     assert picture.mode == "P"
@@ -343,9 +347,9 @@ def test_the_picture_is_small_and_twice_the_size_of_its_place(name):
 
 
 def test_the_paths_of_the_graph_are_counted():
-    assert algorithm_figures._paths("z", "z_norm") == 4
-    assert algorithm_figures._paths("z", "z") == 1
-    assert algorithm_figures._paths("z_tilde", "z") == 0
+    assert algorithm.figures._paths("z", "z_norm") == 4
+    assert algorithm.figures._paths("z", "z") == 1
+    assert algorithm.figures._paths("z_tilde", "z") == 0
 
 
 @pytest.mark.parametrize(

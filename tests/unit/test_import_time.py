@@ -32,7 +32,3 @@ def test_training_loads_neither():
         "sweep(lambda seed: seed, [{}], [0])"
     )
     assert not loaded & set(SLOW)
-
-
-def test_what_draws_is_loaded_when_it_is_first_used():
-    assert "matplotlib" in modules_after("import bncourse\nbncourse.figures")

@@ -72,7 +72,7 @@ def _drop(field):
         (_set("test", None), "C01: a claim without a test needs a reason"),
         (_set("test", "tests/unit/test_data.py::test_c01_x"), "C01: expected a test of a chapter"),
         (
-            _set("test", "tests/claims/test_ch1.py::test_c02_x"),
+            _set("test", "tests/claims/test_motivation.py::test_c02_x"),
             "C01: expected a test of a chapter",
         ),
         (_set("reason", "taste"), "C01: a reason is given only"),
@@ -112,7 +112,7 @@ def _repository(tmp_path, *, target="(c40)=", tag="claim-C40", count=1, body="as
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "03-beta-replaces-b.ipynb").write_text(json.dumps({"cells": cells}))
     (tmp_path / "tests" / "claims").mkdir(parents=True)
-    (tmp_path / "tests" / "claims" / "test_ch3.py").write_text(
+    (tmp_path / "tests" / "claims" / "test_bias.py").write_text(
         f"def test_c40_dense_adds_its_bias():\n    {body}\n"
     )
     return tmp_path
@@ -139,7 +139,7 @@ def test_missing_evidence_is_named(ledger, tmp_path, settings, message):
 def test_missing_test_is_named(ledger, tmp_path):
     only = ledger_data.Ledger([c for c in ledger.claims if c["id"] == "C40"], [], [])
     root = _repository(tmp_path)
-    (root / "tests" / "claims" / "test_ch3.py").unlink()
+    (root / "tests" / "claims" / "test_bias.py").unlink()
     assert ledger_data.evidence_problems(only, root) == [
-        "C40: there is no test tests/claims/test_ch3.py::test_c40_dense_adds_its_bias"
+        "C40: there is no test tests/claims/test_bias.py::test_c40_dense_adds_its_bias"
     ]

@@ -1,0 +1,218 @@
+"""The explorables of chapter 2: the calculator, the sigmoid's window, the float32 cliff."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bncourse._validation import Floats
+from bncourse.chapters.algorithm.runs import float32_variances, linear_r2, sigmoid
+from bncourse.display import Choice, Explorable, FigureWithWords, Range
+from bncourse.display.figure import true_minus
+from bncourse.display.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    VERMILION,
+    join,
+    new_figure,
+    style,
+)
+
+#: The batch of the calculator; its first m values are used.
+BATCH = (3.0, 5.0, 4.0, 9.0, 1.0, 6.0, 2.0, 10.0)
+
+
+class Calculation(NamedTuple):
+    """The four equations on one unit's batch.
+
+    Attributes
+    ----------
+    mu, var : float
+        Mean and biased variance.
+    z_norm, z_tilde : array, shape (m,)
+        NaN where the formula gives no number.
+    """
+
+    mu: float
+    var: float
+    z_norm: Floats
+    z_tilde: Floats
+
+
+def calculate(z: Floats, gamma: float, beta: float, epsilon: float) -> Calculation:
+    """Return the four equations as they are written, with no protection against bad values.
+
+    Parameters
+    ----------
+    z : array, shape (m,)
+        One unit's values.
+    gamma, beta : float
+        Scale and shift.
+    epsilon : float
+        Added to the variance under the root; it may be 0 or negative here.
+
+    Returns
+    -------
+    Calculation
+    """
+    mu = float(np.mean(z))
+    var = float(np.mean((z - mu) ** 2))
+    # 0/0 and the root of a negative number are part of the lesson.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z_norm = (z - mu) / np.sqrt(np.float64(var + epsilon))
+    return Calculation(mu, var, z_norm, gamma * z_norm + beta)
+
+
+def draw_batch_norm_calculator(
+    m: int, first: float, gamma: float, beta: float, epsilon: float
+) -> FigureWithWords:
+    """Draw one unit's batch as it goes through the four equations."""
+    z = np.array([first, *BATCH[1:m]])
+    result = calculate(z, gamma, beta, epsilon)
+    rows = ((z, "z"), (result.z_norm, "z_norm"), (result.z_tilde, "z̃ = γ z_norm + β"))
+    good = bool(np.all(np.isfinite(result.z_tilde)))
+    with style():
+        figure, ax = new_figure(5.2, 2.6)
+        places = [2, 1, 0]
+        for i in range(m):
+            points = [values[i] for values, _ in rows]
+            ax.plot(points, places, color=GREY, linewidth=0.6, antialiased=False)
+        for (values, _), place, colour in zip(rows, places, (INK, ORANGE, BLUE), strict=True):
+            ax.plot(values, np.full(m, place), "o", color=colour, markersize=8)
+        ax.plot(0, 1, "|", color=GREY, markersize=22)
+        if not good:
+            ax.annotate(
+                "not a number",
+                (0.5, 0.25),
+                xycoords="axes fraction",
+                color=VERMILION,
+                fontweight="bold",
+                ha="center",
+                fontsize=14,
+            )
+        ends = np.concatenate([z, result.z_tilde[np.isfinite(result.z_tilde)], [-6.0, 11.0]])
+        ax.set_xlim(ends.min() - 0.5, ends.max() + 0.5)
+        ax.set_ylim(-0.5, 2.5)
+        ax.set_yticks(places, [name for _, name in rows])
+        ax.grid(visible=False, axis="y")
+        ax.set_xlabel("value")
+        text = f"μ = {result.mu:.2f}, σ² = {result.var:.2f}, σ² + ε = {result.var + epsilon:.2f}"
+        ax.set_title(true_minus(text))
+    words = f"m = {m}: μ is {result.mu:.2f}, σ² {result.var:.2f}. "
+    if good:
+        # Adding 0 turns a negative zero into zero.
+        mean = np.round(np.mean(result.z_tilde), 2) + 0.0
+        words += f"z_norm is {_numbers(result.z_norm)}; z̃ has mean {mean:.2f} "
+        words += f"and standard deviation {np.std(result.z_tilde):.2f}."
+    elif result.var + epsilon == 0:
+        words += "z_norm is 0/0, which is not a number."
+    else:
+        words += f"The root of {result.var + epsilon:.2f} is not a number."
+    return FigureWithWords(figure, true_minus(words))
+
+
+def _numbers(values: Floats) -> str:
+    """Return a few values in words."""
+    return join([f"{value + 0.0:.2f}" for value in np.round(values, 2)])
+
+
+def batch_norm_calculator() -> Explorable:
+    """Return the explorable: the four equations on up to eight values, live also on others."""
+    return Explorable(
+        "The batch-norm calculator",
+        draw_batch_norm_calculator,
+        {
+            "m": Range("examples, m", (1, 2, 8), 8, step=1, form="{:.0f}"),
+            "first": Range("first value", (BATCH[0],), BATCH[0], low=-20.0, high=20.0, step=0.5),
+            "gamma": Range("γ", (-1.0, 1.0, 2.0), 1.0, low=-3.0, high=3.0, step=0.25),
+            "beta": Range("β", (0.0, 3.0), 0.0, low=-5.0, high=5.0, step=0.25),
+            "epsilon": Range("ε", (-2.0, 0.0, 2.0), 0.0, step=0.25),
+        },
+    )
+
+
+def draw_sigmoid_window(gamma: float, beta: float) -> FigureWithWords:
+    """Draw the part of the sigmoid that inputs from N(β, γ²) see, and how straight it is."""
+    r2 = linear_r2(sigmoid, beta, gamma)
+    z = np.linspace(-12.0, 12.0, 601)
+    inside = np.linspace(beta - 2 * gamma, beta + 2 * gamma, 201)
+    density = np.exp(-0.5 * ((z - beta) / gamma) ** 2)
+    draws = beta + gamma * np.random.default_rng(0).normal(size=2000)
+    weights = np.exp(-0.5 * ((inside - beta) / gamma) ** 2)
+    line = np.polyfit(inside, sigmoid(inside), 1, w=np.sqrt(weights))
+    with style():
+        figure, axes = new_figure(6.0, 3.0, 1, 2, width_ratios=[1.6, 1])
+        axes[0].fill_between(z, 0, 0.6 * density, color="#dcdad2", linewidth=0)
+        axes[0].plot(z, sigmoid(z), color=GREY, linewidth=1.4)
+        axes[0].plot(inside, sigmoid(inside), color=BLUE, linewidth=3)
+        axes[0].plot(inside, np.polyval(line, inside), "--", color=VERMILION, linewidth=1.4)
+        axes[0].set_xlim(-12, 12)
+        axes[0].set_ylim(-0.25, 1.25)
+        axes[0].set_xlabel("z̃; grey: its density")
+        axes[0].set_title(f"σ(z̃): R² of a line {r2:.2f}", fontsize=11.5)
+        axes[1].hist(sigmoid(draws), np.linspace(0, 1, 21), color=BLUE)
+        axes[1].set_yticks([])
+        axes[1].set_xlabel("activation a")
+        axes[1].set_title("what comes out", fontsize=11.5)
+    ends = np.mean((sigmoid(draws) < 0.05) | (sigmoid(draws) > 0.95))
+    words = (
+        f"With γ = {gamma:g} and β = {beta:g} a straight line explains {r2:.2f} of the sigmoid's "
+        f"variance; {100 * ends:.0f} % of the activations are below 0.05 or above 0.95."
+    )
+    return FigureWithWords(figure, true_minus(words))
+
+
+def sigmoid_window() -> Explorable:
+    """Return the explorable: where γ and β let the inputs of a sigmoid fall."""
+    return Explorable(
+        "The sigmoid's window",
+        draw_sigmoid_window,
+        {
+            "gamma": Range("γ", (0.3, 1.0, 3.0, 10.0), 1.0, low=0.1, log=True, step=0.05),
+            "beta": Range("β", (0.0, 3.0), 0.0, low=-6.0, high=6.0, step=0.25),
+        },
+    )
+
+
+def draw_float32_cliff(exponent: float, formula: str) -> FigureWithWords:
+    """Draw the variances that float32 gives for 200 units, sorted."""
+    variances = np.sort(float32_variances(exponent, formula))
+    negative = int(np.sum(variances < 0))
+    colour = VERMILION if formula == "one pass" else BLUE
+    with style():
+        figure, ax = new_figure(5.6, 3.0)
+        ax.axhspan(-6, 0, color="#f3e3da", linewidth=0)
+        ax.axhline(1, color=INK, linewidth=1, linestyle=":")
+        ax.plot(np.clip(variances, -5.5, 5.5), ".", color=colour, markersize=5)
+        ax.set_ylim(-6, 6)
+        ax.set_yticks([-5, 0, 1, 5], ["≤ −5", "0", "1", "≥ 5"])
+        ax.annotate("no variance is negative", (100, -5.2), ha="center", fontsize=10)
+        ax.set_xlabel("unit, sorted by its variance")
+        ax.set_ylabel("variance in float32")
+        ax.set_title(f"mean 10^{exponent:g}, {formula}: {negative} of 200 below zero")
+    words = (
+        f"{formula.capitalize()}, mean 10^{exponent:g}: variances from {_short(variances[0])} to "
+        f"{_short(variances[-1])}, {negative} of 200 negative."
+    )
+    return FigureWithWords(figure, true_minus(words))
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:,.0f}"
+
+
+def float32_cliff() -> Explorable:
+    """Return the explorable: how large a mean float32 can bear under the variance."""
+    return Explorable(
+        "The float32 cliff",
+        draw_float32_cliff,
+        {
+            "exponent": Range(
+                "mean", (0.0, 2.0, 3.0, 4.0, 6.0), 0.0, high=8.0, step=0.25, form="10^{:g}"
+            ),
+            "formula": Choice("variance in", ("one pass", "two passes"), "one pass"),
+        },
+    )

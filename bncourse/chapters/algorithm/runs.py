@@ -1,0 +1,402 @@
+"""The runs of chapter 2: ε, the sigmoid's window, γ and β, the backward pass, float32."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+import tracemalloc
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bncourse._validation import Floats
+from bncourse.activations import ReLU, Sigmoid
+from bncourse.chapters.common import (
+    BATCH_SIZE,
+    SIZES,
+    full_statistics_accuracy,
+    steps_to_accuracy,
+    train_digits,
+)
+from bncourse.data import load_digits
+from bncourse.layers import Dense, Layer
+from bncourse.network import Sequential, mlp
+from bncourse.normalization import BatchNorm
+from bncourse.optimizers import GradientDescent
+from bncourse.statistics import kept_statistics, population_statistics, use_statistics
+from bncourse.training import train
+
+
+def source(function: Callable[..., Any]) -> str:
+    """Return the code of a function without its docstring and its comments, to print in a page.
+
+    Parameters
+    ----------
+    function : callable
+        Written in Python.
+
+    Returns
+    -------
+    str
+    """
+    text = textwrap.dedent(inspect.getsource(function))
+    definition = ast.parse(text).body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    docstring = definition.body[0]
+    hidden: range = range(0)
+    if isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant):
+        hidden = range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1)
+    return "\n".join(
+        line
+        for number, line in enumerate(text.splitlines(), start=1)
+        if number not in hidden and not line.lstrip().startswith("#")
+    )
+
+
+def gaussian_mean(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0) -> float:
+    r"""Return the mean of f(z) for normal z, by the trapezoid rule on ±12 standard deviations.
+
+    Parameters
+    ----------
+    f : callable
+        Element-wise.
+    mean, sd : float
+        Of z.
+
+    Returns
+    -------
+    float
+        Accurate to rounding for smooth functions, to about 1e-8 for those with a kink, and to
+        1e-4 for those with a jump.
+    """
+    u = np.linspace(-12.0, 12.0, 48_001)
+    density = np.exp(-0.5 * u**2) / np.sqrt(2.0 * np.pi)
+    return float(np.sum(density * f(mean + sd * u)) * (u[1] - u[0]))
+
+
+def linear_r2(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0) -> float:
+    """Return how much of the variance of f(z), for normal z, the best straight line explains.
+
+    Parameters
+    ----------
+    f : callable
+        Element-wise.
+    mean, sd : float
+        Of z.
+
+    Returns
+    -------
+    float
+        R², from 0 to 1.
+    """
+    f_mean = gaussian_mean(f, mean, sd)
+    variance = gaussian_mean(lambda z: (f(z) - f_mean) ** 2, mean, sd)
+    covariance = gaussian_mean(lambda z: (f(z) - f_mean) * (z - mean) / sd, mean, sd)
+    return covariance**2 / variance
+
+
+def sigmoid(z: Floats) -> Floats:
+    """Return the logistic function of z."""
+    a: Floats = 0.5 * (1.0 + np.tanh(0.5 * z))
+    return a
+
+
+def relu(z: Floats) -> Floats:
+    """Return max(0, z)."""
+    return np.maximum(z, 0.0)
+
+
+class Frozen(NamedTuple):
+    """A network with learned γ and β, or with none, after training.
+
+    Attributes
+    ----------
+    loss : float
+        Mean training loss of the last 24 steps, about one epoch, in nats.
+    accuracy : float
+        Test accuracy with full-train statistics.
+    """
+
+    loss: float
+    accuracy: float
+
+
+def affine_or_not(
+    seed: int, affine: bool, activation: type[Layer] = Sigmoid, rate: float = 1.0, steps: int = 400
+) -> Frozen:
+    """Train the book's network with γ and β learned, or fixed at 1 and 0.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    affine : bool
+        Whether γ and β are there.
+    activation : type
+        Of the hidden layers.
+    rate : float
+        Learning rate.
+    steps : int
+        Updates.
+
+    Returns
+    -------
+    Frozen
+    """
+    init = "he" if activation is ReLU else "lecun"
+    net, history = train_digits(seed, activation, True, rate, steps, init=init, affine=affine)
+    return Frozen(float(np.mean(history.loss[-24:])), full_statistics_accuracy(net, load_digits()))
+
+
+class Identity(Sigmoid):
+    """No activation at all."""
+
+    def forward(self, z: Floats, training: bool) -> Floats:
+        """Return z."""
+        return z
+
+    def backward(self, dz: Floats) -> Floats:
+        """Return dz."""
+        return dz
+
+
+def affine_share(seed: int, activation: type[Layer], steps: int = 600, rate: float = 1.0) -> float:
+    """Train six normalised layers without γ and β; return how near to one affine map they are.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    activation : type
+        Of the six hidden layers of 50 units.
+    steps : int
+        Updates.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    float
+        R²: the share of the variance of the logits, over the training images and with their
+        statistics, that the best affine map from pixels to logits explains.
+    """
+    sizes = (64, *[50] * 6, 10)
+    net, _ = train_digits(
+        seed, activation, True, rate, steps, init="lecun", affine=False, sizes=sizes
+    )
+    x = load_digits().x_train
+    with kept_statistics(net):
+        use_statistics(net, population_statistics(net, x))
+        logits = net.forward(x, training=False)
+    pixels = np.column_stack([x, np.ones(len(x))])
+    best, *_ = np.linalg.lstsq(pixels, logits, rcond=None)
+    left = np.sum((logits - pixels @ best) ** 2)
+    return float(1.0 - left / np.sum((logits - logits.mean(axis=0)) ** 2))
+
+
+def placement_steps(
+    seed: int, normalize: str, activation: type[Layer], rate: float = 0.1
+) -> float:
+    """Return the steps to 90 % with batch norm on z or on a, checked every 2, at most 300."""
+    init = "he" if activation is ReLU else "lecun"
+    return steps_to_accuracy(
+        seed, activation, True, rate, normalize=normalize, init=init, at_most=300, every=2
+    )
+
+
+def rescaled_sigmoid(centre: float, scale: float) -> type[Layer]:
+    """Return an activation that subtracts a constant from the sigmoid and divides by another.
+
+    Parameters
+    ----------
+    centre, scale : float
+        The two constants.
+
+    Returns
+    -------
+    type
+        A layer's class.
+    """
+
+    class RescaledSigmoid(Sigmoid):
+        """The sigmoid, moved and stretched."""
+
+        def forward(self, z: Floats, training: bool) -> Floats:
+            a: Floats = (super().forward(z, training) - centre) / scale
+            return a
+
+        def backward(self, dz: Floats) -> Floats:
+            return super().backward(dz) / scale
+
+    return RescaledSigmoid
+
+
+class StoppedBatchNorm(BatchNorm):
+    """Batch norm whose backward pass takes μ and σ² for constants: a mistake, on purpose."""
+
+    def backward(self, dz: Floats) -> Floats:
+        """Return only the direct path: dz̃ · γ / √(σ² + ε)."""
+        super().backward(dz)
+        assert self.cache is not None
+        return dz * (self.cache.gamma * self.cache.inv_std)
+
+
+def stopped_losses(seed: int, stopped: bool, steps: int = 300, rate: float = 0.1) -> list[float]:
+    """Return the training losses with the right backward pass, or with the stopped one.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches; the same for both.
+    stopped : bool
+        Whether the gradient is stopped at μ and σ².
+    steps : int
+        Updates.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    list of float
+        In nats.
+    """
+    digits = load_digits()
+    weights, order = np.random.default_rng(seed).spawn(2)
+    kind = StoppedBatchNorm if stopped else BatchNorm
+    layers: list[Layer] = []
+    for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
+        layers += [Dense(n_in, n_out, bias=False, rng=weights), kind(n_out), ReLU()]
+    net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=weights)])
+    return train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=GradientDescent(rate),
+        batch_size=BATCH_SIZE,
+        steps=steps,
+        rng=order,
+    ).loss
+
+
+def float32_variances(exponent: float, formula: str, m: int = 60, units: int = 200) -> Floats:
+    """Return the variances of units whose true one is near 1, computed in float32.
+
+    Parameters
+    ----------
+    exponent : float
+        log₁₀ of the units' mean; their standard deviation is 1.
+    formula : str
+        ``"one pass"``: mean(z²) − mean(z)². ``"two passes"``: mean((z − mean(z))²).
+    m, units : int
+        Shape of the batch.
+
+    Returns
+    -------
+    array, shape (units,)
+    """
+    z = _large_mean(exponent, m, units)
+    # Sums down axis 0 add row after row on every machine; the order of a product's is its own.
+    mu = z.sum(axis=0) / np.float32(m)
+    one_pass: Floats = (z * z).sum(axis=0) / np.float32(m) - mu * mu
+    two_passes: Floats = np.square(z - mu).sum(axis=0) / np.float32(m)
+    return one_pass if formula == "one pass" else two_passes
+
+
+def _large_mean(exponent: float, m: int, units: int) -> Floats:
+    draws = np.random.default_rng(0).normal(10.0**exponent, 1.0, (m, units))
+    z: Floats = draws.astype(np.float32)
+    return z
+
+
+class VarianceErrors(NamedTuple):
+    """Relative errors of a variance in float32.
+
+    Attributes
+    ----------
+    means : array, shape (k,)
+        Mean of the data; the standard deviation is 1.
+    one_pass, two_pass : array, shape (k,)
+        |computed − exact| / exact, median over units.
+    negative : array, shape (k,)
+        Share of units whose one-pass variance is below zero.
+    """
+
+    means: Floats
+    one_pass: Floats
+    two_pass: Floats
+    negative: Floats
+
+
+def variance_errors(exponents: Sequence[float] | Floats) -> VarianceErrors:
+    """Compare the two ways of `float32_variances` with float64.
+
+    Parameters
+    ----------
+    exponents : sequence of float
+        log₁₀ of the means of the data.
+
+    Returns
+    -------
+    VarianceErrors
+    """
+    rows = []
+    for exponent in exponents:
+        exact = _large_mean(exponent, 60, 200).astype(np.float64).var(axis=0)
+        one, two = (float32_variances(exponent, f) for f in ("one pass", "two passes"))
+        rows.append(
+            [float(np.median(np.abs(v - exact) / exact)) for v in (one, two)]
+            + [float(np.mean(one < 0))]
+        )
+    one_pass, two_pass, negative = np.array(rows).T
+    return VarianceErrors(10.0 ** np.asarray(exponents, float), one_pass, two_pass, negative)
+
+
+def sum_errors(m: int, seed: int = 0) -> tuple[float, float]:
+    """Return the errors of two float32 means down the batch, relative to float64.
+
+    Parameters
+    ----------
+    m : int
+        Examples.
+    seed : int
+        Of 1,000 units with mean 1 and standard deviation 1.
+
+    Returns
+    -------
+    sequential, product : float
+        Root mean square error of ``a.sum(axis=0) / m`` and of ``ones @ a / m``.
+    """
+    a = np.random.default_rng(seed).normal(1.0, 1.0, (m, 1000)).astype(np.float32)
+    exact = a.astype(np.float64).mean(axis=0)
+    sequential, product = (
+        float(np.sqrt(np.mean((total / np.float32(m) - exact) ** 2)))
+        for total in (a.sum(axis=0), np.ones(m, np.float32) @ a)
+    )
+    return sequential, product
+
+
+def peak_memory(function: Callable[[], object]) -> int:
+    """Return the most bytes that a call had allocated at once, its result included.
+
+    Parameters
+    ----------
+    function : callable
+        Without arguments.
+
+    Returns
+    -------
+    int
+    """
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def fresh_network(seed: int = 0) -> Sequential:
+    """Return the book's ReLU network with batch norm before training."""
+    return mlp(SIZES, ReLU, rng=np.random.default_rng(seed))

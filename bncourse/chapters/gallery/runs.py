@@ -1,0 +1,338 @@
+"""Batch norm with one mistake each, for the bug gallery; a test proves that each is caught.
+
+The gallery asks its readers to find the mistake, so it names none before the answer: it takes
+them by number from `case` and prints them with `listing`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bncourse._validation import Floats
+from bncourse.activations import ReLU
+from bncourse.chapters.common import BATCH_SIZE, SIZES
+from bncourse.data import load_digits
+from bncourse.layers import Dense, Layer
+from bncourse.network import Sequential
+from bncourse.normalization import BatchNorm, BatchNormCache, batch_norm
+from bncourse.optimizers import GradientDescent, Optimizer
+from bncourse.training import train
+
+Forward = tuple[Floats, BatchNormCache]
+Gradients = tuple[Floats, Floats, Floats]
+
+
+def minus_epsilon(z: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Forward:
+    """Take ε from the variance."""
+    mu = z.mean(axis=0)
+    var = z.var(axis=0)
+    inv_std = 1 / np.sqrt(var - epsilon)
+    z_norm = (z - mu) * inv_std
+    return gamma * z_norm + beta, BatchNormCache(z_norm, mu, var, inv_std, gamma)
+
+
+def one_pass_variance(z: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Forward:
+    """Compute the variance as the mean square minus the squared mean."""
+    mu = z.mean(axis=0)
+    var = (z * z).mean(axis=0) - mu * mu
+    inv_std = 1 / np.sqrt(var + epsilon)
+    z_norm = (z - mu) * inv_std
+    return gamma * z_norm + beta, BatchNormCache(z_norm, mu, var, inv_std, gamma)
+
+
+class TrainsOnOne(BatchNorm):
+    """Accept a batch of one example in training, whose unbiased variance is 0/0."""
+
+    def forward(self, z: Floats, training: bool) -> Floats:
+        """Normalise."""
+        gamma, beta = self.scale_and_shift(z.dtype)
+        if not training:
+            return self._evaluate(z, gamma, beta)
+        z_tilde, self.cache = batch_norm(z, gamma, beta, self.epsilon)
+        m = len(z)
+        self._update(self.cache.mu, self.cache.var * m / (m - 1))
+        return z_tilde
+
+
+def stopped_gradient(dz_tilde: Floats, cache: BatchNormCache) -> Gradients:
+    """Treat μ and σ² as constants on the way back."""
+    dgamma = (dz_tilde * cache.z_norm).sum(axis=0)
+    dbeta = dz_tilde.sum(axis=0)
+    dz = dz_tilde * cache.gamma * cache.inv_std
+    return dz, dgamma, dbeta
+
+
+def plain_output_norm(sizes: Sequence[int], rng: np.random.Generator) -> Sequential:
+    """Normalise the logits, without γ and β."""
+    layers: list[Layer] = []
+    for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+        layers += [Dense(n_in, n_out, bias=False, rng=rng), BatchNorm(n_out), ReLU()]
+    n_in, n_out = sizes[-2:]
+    layers += [Dense(n_in, n_out, bias=False, rng=rng), BatchNorm(n_out, affine=False)]
+    return Sequential(layers)
+
+
+def mean_gradients(dz_tilde: Floats, cache: BatchNormCache) -> Gradients:
+    """Average dγ and dβ over the batch, although the loss has done so already."""
+    dgamma = (dz_tilde * cache.z_norm).mean(axis=0)
+    dbeta = dz_tilde.mean(axis=0)
+    dz = cache.gamma * cache.inv_std * (dz_tilde - dbeta - cache.z_norm * dgamma)
+    return dz, dgamma, dbeta
+
+
+def forgotten_gamma(dz_tilde: Floats, cache: BatchNormCache) -> Gradients:
+    """Leave γ out of the gradient with respect to z."""
+    m = len(dz_tilde)
+    dgamma = (dz_tilde * cache.z_norm).sum(axis=0)
+    dbeta = dz_tilde.sum(axis=0)
+    dz = cache.inv_std * (dz_tilde - dbeta / m - cache.z_norm * dgamma / m)
+    return dz, dgamma, dbeta
+
+
+class NotFrozen(BatchNorm):
+    """Use the batch's own statistics in evaluation too."""
+
+    def forward(self, z: Floats, training: bool) -> Floats:
+        """Normalise."""
+        gamma, beta = self.scale_and_shift(z.dtype)
+        z_tilde, cache = batch_norm(z, gamma, beta, self.epsilon)
+        if training:
+            m = len(z)
+            self.cache = cache
+            self._update(cache.mu, cache.var * (m / (m - 1)))
+        return z_tilde
+
+
+class GuessedMode(BatchNorm):
+    """Infer the mode from the size of the batch."""
+
+    def forward(self, z: Floats, training: bool) -> Floats:
+        """Normalise."""
+        training = len(z) > 1
+        return super().forward(z, training)
+
+
+class UpdatedInEvaluation(BatchNorm):
+    """Let test images change the running statistics."""
+
+    def forward(self, z: Floats, training: bool) -> Floats:
+        """Normalise."""
+        gamma, beta = self.scale_and_shift(z.dtype)
+        if training:
+            z_tilde, self.cache = batch_norm(z, gamma, beta, self.epsilon)
+        else:
+            z_tilde = self._evaluate(z, gamma, beta)
+        self._update(z.mean(axis=0), z.var(axis=0, ddof=1))
+        return z_tilde
+
+
+class SwappedDecay(BatchNorm):
+    """Give the new value the weight of the old one."""
+
+    decay: float
+
+    def _update(self, mean: Floats, var: Floats) -> None:
+        self.batches_seen += 1
+        d = self.decay
+        self.running_mean[...] = (1 - d) * self.running_mean + d * mean
+        self.running_var[...] = (1 - d) * self.running_var + d * var
+
+
+class DebiasedFromOne:
+    """Start the average at 1, as variances do, and correct it as if it had started at 0."""
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.v: Floats | float = 1.0
+
+    def update(self, x: Floats | float) -> Floats | float:
+        """Take in a value."""
+        self.v = self.decay * self.v + (1 - self.decay) * x
+        self.steps += 1
+        return self.v / (1 - self.decay**self.steps)
+
+
+class BiasedRunningVariance(BatchNorm):
+    """Keep the variance over m where the one over m − 1 is promised."""
+
+    def forward(self, z: Floats, training: bool) -> Floats:
+        """Normalise."""
+        gamma, beta = self.scale_and_shift(z.dtype)
+        if not training:
+            return self._evaluate(z, gamma, beta)
+        z_tilde, self.cache = batch_norm(z, gamma, beta, self.epsilon)
+        self._update(self.cache.mu, self.cache.var)
+        return z_tilde
+
+
+def fold_without_epsilon(dense: Dense, norm: BatchNorm) -> Dense:
+    """Forget ε when batch norm is folded away."""
+    gamma, beta = norm.scale_and_shift(dense.params["w"].dtype)
+    scale = gamma / np.sqrt(norm.running_var)
+    b = dense.params.get("b", 0.0)
+    folded = Dense(dense.n_in, dense.n_out)
+    folded.params["w"][...] = scale[:, np.newaxis] * dense.params["w"]
+    folded.params["b"][...] = scale * (b - norm.running_mean) + beta
+    return folded
+
+
+def wrong_axis(z: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Forward:
+    """Normalise each example over its units."""
+    mu = z.mean(axis=1, keepdims=True)
+    var = z.var(axis=1, keepdims=True)
+    inv_std = 1 / np.sqrt(var + epsilon)
+    z_norm = (z - mu) * inv_std
+    return gamma * z_norm + beta, BatchNormCache(z_norm, mu, var, inv_std, gamma)
+
+
+def epsilon_outside(z: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Forward:
+    """Add ε to the standard deviation."""
+    mu = z.mean(axis=0)
+    var = z.var(axis=0)
+    inv_std = 1 / (np.sqrt(var) + epsilon)
+    z_norm = (z - mu) * inv_std
+    return gamma * z_norm + beta, BatchNormCache(z_norm, mu, var, inv_std, gamma)
+
+
+def unbiased_batch_variance(z: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Forward:
+    """Normalise the batch by the variance over m − 1."""
+    mu = z.mean(axis=0)
+    var = z.var(axis=0, ddof=1)
+    inv_std = 1 / np.sqrt(var + epsilon)
+    z_norm = (z - mu) * inv_std
+    return gamma * z_norm + beta, BatchNormCache(z_norm, mu, var, inv_std, gamma)
+
+
+#: The mistakes in the order of the gallery's riddles.
+CASES: tuple[Callable[..., Any], ...] = (
+    minus_epsilon,
+    one_pass_variance,
+    TrainsOnOne,
+    stopped_gradient,
+    plain_output_norm,
+    mean_gradients,
+    forgotten_gamma,
+    NotFrozen,
+    GuessedMode,
+    UpdatedInEvaluation,
+    SwappedDecay,
+    DebiasedFromOne,
+    BiasedRunningVariance,
+    fold_without_epsilon,
+    wrong_axis,
+    epsilon_outside,
+    unbiased_batch_variance,
+)
+
+
+def case(number: int) -> Any:
+    """Return the mistake of that riddle, counted from 1."""
+    return CASES[number - 1]
+
+
+class _Bare(ast.NodeTransformer):
+    """Take away what would give a riddle away or distract: names, docstrings, annotations."""
+
+    def _body(self, node: Any) -> Any:
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+        return self.generic_visit(node)
+
+    visit_ClassDef = _body  # noqa: N815
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        node.returns = None
+        return self._body(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        if node.value is None:
+            return None
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+
+def listing(suspect: Callable[..., Any]) -> str:
+    """Return the code of a mistake, called ``suspect``, without docstrings and annotations."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(suspect)))
+    tree = ast.fix_missing_locations(_Bare().visit(tree))
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef | ast.ClassDef)
+    definition.name = "suspect" if isinstance(definition, ast.FunctionDef) else "Suspect"
+    return ast.unparse(tree)
+
+
+def with_backward(backward: Callable[[Floats, BatchNormCache], Gradients]) -> type[BatchNorm]:
+    """Return a layer that goes back by that function instead of `batch_norm_backward`."""
+
+    class Layer(BatchNorm):
+        """Batch norm with another backward pass."""
+
+        def backward(self, dz: Floats) -> Floats:
+            """Go back."""
+            assert self.cache is not None
+            dz, dgamma, dbeta = backward(dz, self.cache)
+            self.grads["gamma"][...] = dgamma
+            self.grads["beta"][...] = dbeta
+            return dz
+
+    return Layer
+
+
+def network(kind: type[BatchNorm], rng: np.random.Generator, **options: Any) -> Sequential:
+    """Return the book's ReLU network with layers of that kind in the place of `BatchNorm`."""
+    layers: list[Layer] = []
+    for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
+        layers += [Dense(n_in, n_out, bias=False, rng=rng), kind(n_out, **options), ReLU()]
+    return Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=rng)])
+
+
+def trained(
+    make: Callable[[np.random.Generator], Sequential],
+    seed: int = 0,
+    *,
+    batch_size: int = BATCH_SIZE,
+    optimizer: Optimizer | None = None,
+) -> tuple[Sequential, float]:
+    """Train for 300 steps on the digits, at rate 0.1 unless an optimiser is given.
+
+    Parameters
+    ----------
+    make : callable
+        Returns the network for a generator.
+    seed : int
+        Of weights and batches.
+    batch_size : int
+        Examples per batch.
+    optimizer : Optimizer, optional
+        Instead of gradient descent.
+
+    Returns
+    -------
+    net : Sequential
+    loss : float
+        Mean training loss of the last 24 steps, in nats.
+    """
+    digits = load_digits()
+    weights, order = np.random.default_rng(seed).spawn(2)
+    net = make(weights)
+    history = train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=GradientDescent(0.1) if optimizer is None else optimizer,
+        batch_size=batch_size,
+        steps=300,
+        rng=order,
+        drop_last=True,
+    )
+    return net, float(np.mean(history.loss[-24:]))

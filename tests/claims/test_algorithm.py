@@ -1,0 +1,303 @@
+"""The claims of chapter 2, C16 to C39 and C79, and the reference assertions A16 and A17."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bncourse import (
+    BatchNorm,
+    Dense,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    batch_norm,
+    batch_norm_backward,
+    fold,
+    gradient_errors,
+    layer_outputs,
+    mlp,
+)
+from bncourse.chapters.algorithm import runs
+from bncourse.chapters.common import SEEDS
+
+from .common import each_triple, median
+
+EPSILON = 1e-5
+
+
+def normalise(z, epsilon=EPSILON):
+    n = z.shape[1]
+    return batch_norm(z, np.ones(n), np.zeros(n), epsilon)[0]
+
+
+@pytest.fixture
+def z(rng):
+    return rng.normal([1.0, -3.0, 10.0], [0.5, 2.0, 1.0], (60, 3)) ** 3
+
+
+@each_triple
+def test_a16_stopping_the_gradient_costs_four_times_the_loss(seeds):
+    right, stopped = (
+        median(np.mean(runs.stopped_losses(s, k)[-24:]) for s in seeds) for k in (False, True)
+    )
+    assert stopped / right >= 4
+
+
+@each_triple
+def test_a17_frozen_gamma_and_beta_cost_loss_not_accuracy(seeds):
+    learned, frozen = ([runs.affine_or_not(s, k) for s in seeds] for k in (True, False))
+    assert median(r.loss for r in frozen) > 1.4 * median(r.loss for r in learned)
+    assert abs(median(r.accuracy for r in frozen) - median(r.accuracy for r in learned)) <= 0.02
+
+
+def test_c16_before_and_after_are_different_transforms():
+    t = np.random.default_rng(0).normal(size=(100_000, 1))
+    before, behind = np.maximum(normalise(t), 0), normalise(np.maximum(t, 0))
+    assert before.mean() == pytest.approx(1 / np.sqrt(2 * np.pi), abs=0.01)
+    assert np.mean(before == 0) == pytest.approx(0.5, abs=0.01)
+    assert abs(behind.mean()) < 1e-12
+    assert behind.min() < -0.5
+
+
+def test_c16_neither_place_wins_at_both_rates():
+    def on_a_over_on_z(activation, rate):
+        on_z, on_a = (
+            median(runs.placement_steps(s, place, activation, rate) for s in SEEDS)
+            for place in ("z", "a")
+        )
+        return on_a / on_z
+
+    low = {kind: on_a_over_on_z(kind, 0.1) for kind in (ReLU, Tanh, Sigmoid)}
+    assert max(low.values()) < 1
+    assert min(low, key=low.get) is Sigmoid
+    assert on_a_over_on_z(ReLU, 1.0) > 1
+    assert on_a_over_on_z(Tanh, 1.0) > 1
+    assert on_a_over_on_z(Sigmoid, 1.0) < 1
+
+
+def test_c16_both_repairs_of_the_sigmoid_are_needed():
+    spread = 0.208
+    plain, centred, rescaled, both = (
+        median(runs.placement_steps(s, "z", runs.rescaled_sigmoid(*repair)) for s in SEEDS)
+        for repair in ((0.0, 1.0), (0.5, 1.0), (0.0, spread), (0.5, spread))
+    )
+    assert both < 0.5 * rescaled
+    assert rescaled < centred
+    assert centred > 0.8 * plain
+
+
+def test_c17_axis_zero_is_not_axis_one(z):
+    over_units = (z - z.mean(axis=1, keepdims=True)) / z.std(axis=1, keepdims=True)
+    assert np.abs(normalise(z) - over_units).max() > 1
+    np.testing.assert_allclose(normalise(z)[:, 0], normalise(z[:, :1])[:, 0], rtol=1e-12)
+
+
+def test_c18_batch_variance_divides_by_m(z):
+    _, cache = batch_norm(z, np.ones(3), np.zeros(3), EPSILON)
+    np.testing.assert_allclose(cache.var, z.var(axis=0, ddof=0), rtol=1e-12)
+    assert not np.allclose(cache.var, z.var(axis=0, ddof=1), rtol=1e-3)
+
+
+def test_c19_minus_epsilon_gives_nan():
+    unit = 1e-3 * np.array([-1.0, 1.0, -1.0, 1.0])
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(unit / np.sqrt(unit.var() - EPSILON)).all()
+    assert np.isfinite(normalise(unit[:, np.newaxis])).all()
+    larger = 10 * unit
+    assert (larger / np.sqrt(larger.var() - EPSILON)).var() == pytest.approx(1 / 0.9, rel=1e-12)
+
+
+def test_c20_plus_epsilon(z):
+    expected = (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + EPSILON)
+    np.testing.assert_allclose(normalise(z), expected, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("sd", [1.0, 0.01, 0.001])
+def test_c21_output_variance_falls_short_of_one(sd):
+    unit = sd * np.array([[-1.0], [1.0], [-1.0], [1.0]])
+    out = normalise(unit)
+    assert out.mean() == 0.0
+    assert out.var() == pytest.approx(sd**2 / (sd**2 + EPSILON), rel=1e-12)
+
+
+def test_c22_scale_and_shift_are_per_unit(z):
+    gamma, beta = np.array([2.0, -1.0, 0.5]), np.array([1.0, 2.0, 3.0])
+    together, _ = batch_norm(z, gamma, beta, EPSILON)
+    for j in range(3):
+        alone, _ = batch_norm(z[:, [j]], gamma[[j]], beta[[j]], EPSILON)
+        np.testing.assert_allclose(together[:, [j]], alone, rtol=1e-12)
+
+
+def test_c23_moments_leave_zero_and_one(z):
+    out, _ = batch_norm(z, np.full(3, 3.0), np.full(3, -5.0), 0.0)
+    np.testing.assert_allclose(out.mean(axis=0), -5.0, rtol=1e-12)
+    np.testing.assert_allclose(out.std(axis=0), 3.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("activation", "rate"), [(Sigmoid, 1.0), (ReLU, 0.1)])
+def test_c24_frozen_gamma_and_beta_still_work(activation, rate):
+    learned, frozen = (
+        median(runs.affine_or_not(s, k, activation, rate).accuracy for s in SEEDS)
+        for k in (True, False)
+    )
+    assert frozen > 0.96
+    assert abs(learned - frozen) <= 0.02
+    for sd in (0.1, 1.0, 10.0):  # and ReLU is as bent at any scale
+        assert runs.linear_r2(runs.relu, 0.0, sd) == pytest.approx(
+            0.25 / (0.5 - 0.5 / np.pi), abs=1e-6
+        )
+    # What counts is where its kink lies.
+    assert runs.linear_r2(runs.relu, -1.0, 1.0) < 0.5
+    assert runs.linear_r2(runs.relu, 2.0, 1.0) > 0.99
+
+
+def test_c25_sigmoid_is_nearly_linear_on_a_unit_normal():
+    assert runs.linear_r2(runs.sigmoid) == pytest.approx(0.984, abs=0.001)
+    t = np.linspace(-2, 2, 401)
+    tangent = 0.5 + t / 4
+    error = np.abs(runs.sigmoid(t) - tangent)
+    assert error[np.abs(t) <= 1].max() == pytest.approx(0.019, abs=0.001)
+    assert error.max() == pytest.approx(0.119, abs=0.001)
+
+
+def test_c26_nearly_linear_is_not_linear():
+    assert median(runs.affine_share(s, Sigmoid) for s in SEEDS) == pytest.approx(0.96, abs=0.02)
+    assert runs.affine_share(0, runs.Identity, steps=100) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_c27_outputs_cover_two_thirds_of_the_range():
+    low, high = runs.sigmoid(np.array([-1.645, 1.645]))
+    assert high - low == pytest.approx(2 / 3, abs=0.02)
+
+
+@pytest.mark.parametrize("m", [2, 3, 10, 60])
+def test_c28_only_the_batch_bounds_z_norm(m, rng):
+    extreme = np.zeros((m, 1))
+    extreme[0] = 1.0
+    assert np.abs(normalise(extreme, 0.0)).max() == pytest.approx(np.sqrt(m - 1), rel=1e-12)
+    heavy = rng.standard_cauchy((m, 500))
+    assert np.abs(normalise(heavy, 0.0)).max() <= np.sqrt(m - 1) * (1 + 1e-12)
+
+
+def test_c29_frozen_affine_costs_training_loss():
+    learned, frozen = (median(runs.affine_or_not(s, k).loss for s in SEEDS) for k in (True, False))
+    assert frozen > 1.4 * learned
+
+
+def test_c30_gamma_and_beta_set_the_moments(z, rng):
+    gamma, beta = rng.normal(0, 2, 3), rng.normal(0, 2, 3)
+    out, _ = batch_norm(z, gamma, beta, 0.7)
+    var = z.var(axis=0)
+    np.testing.assert_allclose(out.mean(axis=0), beta, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(out.var(axis=0), gamma**2 * var / (var + 0.7), rtol=1e-12)
+
+
+def test_c31_identity_for_one_batch_only(rng):
+    first, second = rng.normal(0, 1, (60, 5)), rng.normal(0.5, 2, (60, 5))
+    _, cache = batch_norm(first, np.ones(5), np.zeros(5), EPSILON)
+    gamma, beta = np.sqrt(cache.var + EPSILON), cache.mu
+    assert np.abs(batch_norm(first, gamma, beta, EPSILON)[0] - first).max() < 1e-13
+    assert np.abs(batch_norm(second, gamma, beta, EPSILON)[0] - second).max() > 0.5
+    layer = BatchNorm(5)
+    layer.set_statistics(cache.mu, cache.var)
+    layer.params["gamma"][...], layer.params["beta"][...] = gamma, beta
+    assert np.abs(layer.forward(second, False) - second).max() < 1e-13
+
+
+def test_c32_folds_into_one_affine_map(rng):
+    dense, norm = Dense(6, 4, rng=rng), BatchNorm(4)
+    for layer in (dense, norm):
+        for p in layer.params.values():
+            p += rng.normal(0, 0.5, p.shape)
+    norm.forward(dense.forward(rng.normal(size=(30, 6)), True), True)
+    x = rng.normal(size=(9, 6))
+    np.testing.assert_allclose(
+        fold(dense, norm).forward(x, False),
+        norm.forward(dense.forward(x, False), False),
+        rtol=1e-13,
+        atol=1e-14,
+    )
+
+
+def test_c33_next_layer_receives_z_tilde(rng):
+    net = Sequential([Dense(6, 4, bias=False, rng=rng), BatchNorm(4), ReLU()])
+    net.theta += rng.normal(0, 0.5, net.theta.size)
+    z, z_tilde, a = layer_outputs(net, rng.normal(size=(10, 6)))
+    np.testing.assert_array_equal(a, np.maximum(z_tilde, 0))
+    assert not np.allclose(a, np.maximum(z, 0), atol=0.1)
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-5, 1e-8])
+def test_c34_epsilon_caps_the_gain(epsilon):
+    tiny = 1e-15 * np.array([[-1.0], [1.0]])
+    _, cache = batch_norm(tiny, np.ones(1), np.zeros(1), epsilon)
+    dz, _, _ = batch_norm_backward(np.array([[1.0], [0.0]]), cache)
+    assert np.isfinite(dz).all()
+    assert cache.inv_std[0] == pytest.approx(epsilon**-0.5, rel=1e-12)
+    np.testing.assert_array_equal(normalise(np.full((4, 1), 7.0), epsilon), 0.0)
+
+
+def test_c36_gamma_and_beta_have_gradients(rng, digits):
+    net = mlp((64, 6, 10), Sigmoid, rng=rng)
+    net.theta += rng.normal(0, 0.3, net.theta.size)
+    errors = gradient_errors(net, digits.x_train[:20], digits.y_train[:20])
+    assert errors["1.gamma"] < 1e-7
+    assert errors["1.beta"] < 1e-7
+    assert np.abs(net.layers[1].grads["gamma"]).min() > 0
+
+
+def test_c39_shape_is_unchanged(z):
+    def skewness(v):
+        centred = v - v.mean(axis=0)
+        return (centred**3).mean(axis=0) / v.std(axis=0) ** 3
+
+    gamma = np.array([2.0, -0.5, 10.0])
+    out, _ = batch_norm(z, gamma, np.array([1.0, 2.0, 3.0]), 0.0)
+    np.testing.assert_allclose(skewness(out), np.sign(gamma) * skewness(z), rtol=1e-10)
+    assert np.abs(skewness(z)).max() > 0.5
+
+
+def test_c79_standard_deviation_is_the_size_of_gamma(z):
+    gamma = np.array([3.0, -2.0, 0.5])
+    out, _ = batch_norm(z, gamma, np.zeros(3), 0.0)
+    np.testing.assert_allclose(out.std(axis=0), np.abs(gamma), rtol=1e-12)
+    assert not np.allclose(out.std(axis=0), gamma**2, rtol=0.1)
+
+
+def test_one_pass_loses_the_variance_and_two_passes_keep_it():
+    errors = runs.variance_errors([0.0, 3.0, 4.0, 6.0])
+    assert errors.one_pass[0] < 1e-6
+    assert errors.one_pass[2] > 1
+    assert errors.negative[2] > 0.2
+    assert errors.two_pass[1] < 1e-6
+    assert 1e-4 < errors.two_pass[3] < 0.02
+
+
+@pytest.mark.parametrize("m", [60, 1000])
+def test_a_product_with_ones_rounds_less_than_a_sum(m):
+    sequential, product = runs.sum_errors(m)
+    assert sequential > 1.5 * product
+
+
+def test_the_one_line_form_needs_one_array(rng):
+    dz = rng.normal(size=(500, 100))
+    _, cache = batch_norm(dz, np.ones(100), np.zeros(100), EPSILON)
+    peak = runs.peak_memory(lambda: batch_norm_backward(dz, cache))
+    assert 0.9 < peak / dz.nbytes < 1.2
+
+
+def test_what_is_left_along_z_norm(z, rng):
+    _, cache = batch_norm(z, np.array([2.0, -1.0, 0.5]), np.zeros(3), 0.7)
+    dz, dgamma, _ = batch_norm_backward(rng.normal(size=z.shape), cache)
+    left = cache.inv_std * cache.gamma * dgamma * 0.7 / (cache.var + 0.7)
+    np.testing.assert_allclose(np.sum(dz * cache.z_norm, axis=0), left, rtol=1e-9, atol=1e-12)
+
+
+def test_source_shows_code_without_docstring_and_comments():
+    text = runs.source(batch_norm)
+    assert text.startswith("def batch_norm(")
+    assert "ones @ z" in text
+    assert '"""' not in text
+    assert "#" not in text

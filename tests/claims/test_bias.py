@@ -1,0 +1,127 @@
+"""The claims of chapter 3, C40 to C48, and the reference assertion A8."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bncourse import Dense, ReLU, SoftmaxCrossEntropy, layer_outputs, mlp
+from bncourse.chapters.bias import runs
+from bncourse.chapters.common import SEEDS, SIZES, train_digits
+
+from .common import each_triple, median
+
+
+@each_triple
+def test_a08_weights_grow_as_pythagoras_says(seeds):
+    for seed in seeds:
+        run = runs.weight_growth(seed)
+        grown, predicted = run.norm[-1] - run.norm[0], run.pythagoras[-1] - run.pythagoras[0]
+        assert abs(grown / predicted - 1) < 1e-3
+        assert run.norm[-1] / run.norm[0] > 1.15
+
+
+def test_c40_dense_adds_its_bias(rng):
+    layer = Dense(4, 3, rng=rng)
+    layer.params["b"][...] = [1.0, -2.0, 3.0]
+    a = rng.normal(size=(5, 4))
+    expected = np.array([layer.params["w"] @ row + layer.params["b"] for row in a])
+    np.testing.assert_allclose(layer.forward(a, False), expected, rtol=1e-13, atol=1e-14)
+
+
+def test_c41_mean_subtraction_cancels_the_bias():
+    effect = runs.shift_biases(np.array([1.0, 100.0]))
+    # 100 costs three of sixteen digits, and the logits are of order 10.
+    assert effect.training[1] < 1e-11
+
+
+def test_c42_bias_gradient_is_zero_and_evaluation_differs(digits):
+    net = runs.network_with_bias(0)
+    x, y = digits.x_train[:60], digits.y_train[:60]
+    _, dz = SoftmaxCrossEntropy()(net.forward(x, True), y)
+    net.backward(dz)
+    for layer in runs.hidden_dense(net):
+        assert np.abs(layer.grads["b"]).max() < 1e-13 * np.abs(layer.grads["w"]).max()
+    effect = runs.shift_biases(np.array([1.0, 1e4]))
+    assert effect.evaluation[0] > 1.0
+    assert 1e-3 < effect.training32[1] < 1.0
+
+
+def test_c42_beta_has_the_role_and_little_to_do_on_the_digits():
+    free, no_beta = (
+        median(runs.frozen_loss(s, name) for s in SEEDS) for name in ("nothing", "beta")
+    )
+    assert 1.0 < no_beta / free < 1.2
+
+
+def test_c43_training_without_bias_is_the_same(digits):
+    with_bias, _ = train_digits(0, ReLU, True, 0.1, 100, bias=True)
+    without, _ = train_digits(0, ReLU, True, 0.1, 100)
+    z1, z2 = (layer_outputs(net, digits.x_test)[-1] for net in (with_bias, without))
+    # 100 steps let rounding grow, but not to the ninth decimal.
+    assert np.abs(z1 - z2).max() < 1e-9
+
+
+def test_c44_output_layer_keeps_its_bias():
+    net = mlp(SIZES, ReLU)
+    keys = [set(layer.params) for layer in net.layers if layer.params]
+    assert keys == [{"w"}, {"gamma", "beta"}] * 3 + [{"w", "b"}]
+
+
+def test_c45_one_vector_more_per_layer():
+    assert mlp(SIZES, ReLU, False).theta.size == 27_710
+    net = mlp(SIZES, ReLU)
+    assert net.theta.size == 27_710 + 300
+    assert sum(la.running_mean.size + la.running_var.size for la in net.batch_norms) == 600
+
+
+def test_c46_shapes_fix_the_index(digits):
+    net = mlp(SIZES, ReLU)
+    assert net.layers[0].params["w"].shape == (100, 64)
+    with pytest.raises(ValueError, match=r"\(m, 100\)"):
+        net.layers[3].forward(digits.x_train, False)
+
+
+def test_c47_normalised_layers_have_no_bias():
+    net, _ = train_digits(1, ReLU, True, 0.1, 100, bias=True)
+    assert len(runs.hidden_dense(net)) == 3
+    for layer in runs.hidden_dense(net):
+        assert np.abs(layer.params["b"]).max() < 1e-12
+    assert np.abs(net.layers[-1].params["b"]).max() > 1e-3
+
+
+def test_c48_normalised_output_needs_gamma_and_beta():
+    plain, affine, bare = (
+        median(runs.output_norm_loss(s, k) for s in SEEDS) for k in (None, True, False)
+    )
+    floor = np.log(1 + 9 * np.exp(-10 / 3))
+    assert bare > floor > affine
+    assert affine < 0.1
+    assert affine > 2 * plain
+    steps = [median(runs.output_norm_steps(s, k) for s in SEEDS) for k in (None, True)]
+    assert abs(steps[0] - steps[1]) <= 10
+
+
+def test_without_batch_norm_the_squared_updates_miss_the_growth():
+    run = runs.weight_growth(0, batch_norm=False)
+    share = (run.pythagoras[-1] - run.norm[0]) / (run.norm[-1] - run.norm[0])
+    assert 0.3 < share < 0.6
+
+
+def test_decay_sets_the_effective_rate_by_a_root_and_forgets_the_start():
+    rates = {
+        (gain, decay): np.mean(runs.decay_run(gain, decay).rate[-300:])
+        for gain in (0.25, 4.0)
+        for decay in (0.01, 0.04)
+    }
+    for decay in (0.01, 0.04):
+        assert rates[0.25, decay] == pytest.approx(rates[4.0, decay], rel=0.2)
+    for gain in (0.25, 4.0):
+        assert rates[gain, 0.04] / rates[gain, 0.01] == pytest.approx(2.0, rel=0.2)
+
+
+@pytest.mark.parametrize("c", [0.001, 10.0])
+def test_the_loss_ignores_the_scale_of_the_weights(c):
+    logits, gradient = runs.scaled_weights(c)
+    assert logits < 1e-11
+    assert gradient < 1e-11

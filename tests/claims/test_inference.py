@@ -1,0 +1,188 @@
+"""The claims of chapter 6, C70 to C80, and the reference assertions A10 and A11."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from bncourse import (
+    BatchNorm,
+    CumulativeAverage,
+    ExponentialMovingAverage,
+    accuracy,
+    layer_outputs,
+    load_digits,
+    population_statistics,
+    use_statistics,
+)
+from bncourse.chapters import motivation
+from bncourse.chapters.common import SEEDS
+from bncourse.chapters.inference import runs
+from bncourse.chapters.inference.explore import CONVENTIONS, expected_average
+
+from .common import each_triple, median
+
+
+@pytest.fixture(scope="module")
+def net():
+    return runs.trained_network(0)
+
+
+def average(decay, correct=True):
+    return lambda: ExponentialMovingAverage(decay, correct)
+
+
+@each_triple
+def test_a10_bias_correction_gains_and_a_swapped_momentum_loses(seeds):
+    raw, corrected = (
+        median(runs.averaged_accuracy(s, average(0.99, c), 50) for s in seeds)
+        for c in (False, True)
+    )
+    assert corrected - raw > 0.04
+    right, swapped = (median(runs.misread_momentum(s, d) for s in seeds) for d in (0.99, 0.01))
+    assert right - swapped > 0.03
+
+
+@each_triple
+def test_a11_batch_mode_at_test_time(seeds):
+    digits = load_digits()
+    by_class, one_digit, shuffled = [], [], []
+    for seed in seeds:
+        net = runs.trained_network(seed)
+        by_class.append(runs.batch_mode_accuracy(net, digits, 60, by_class=True))
+        shuffled.append(runs.batch_mode_accuracy(net, digits, 60, by_class=False))
+        answers = [layer_outputs(net, digits.x_test[[i]])[-1] for i in range(10)]
+        assert all(np.array_equal(z, answers[0]) for z in answers)
+        one_digit.append(runs.one_digit_accuracy(net, digits))
+    assert median(by_class) < 0.5
+    assert median(one_digit) < 0.2  # chance is 0.1
+    assert median(shuffled) > 0.93
+
+
+def test_c70_predictions_depend_on_batch_mates(net, digits):
+    x = digits.x_test
+    first = layer_outputs(net, x[:60])[-1][0]
+    other = layer_outputs(net, np.concatenate([x[:1], x[100:159]]))[-1][0]
+    assert np.abs(first - other).max() > 0.1
+    stored = net.forward(x[:60], False)[0]
+    np.testing.assert_allclose(net.forward(x[:1], False)[0], stored, rtol=1e-10)
+
+
+def test_c71_single_observation_gives_beta(net, digits):
+    beta = net.batch_norms[0].params["beta"]
+    np.testing.assert_array_equal(layer_outputs(net, digits.x_test[:1])[1][0], beta)
+    assert runs.batch_mode_accuracy(net, digits, 1, by_class=False) < 0.2
+
+
+def test_c72_other_averages_predict_as_well():
+    makers = {"ema": average(0.9), "cumulative": CumulativeAverage}
+    results = [runs.averaged_accuracies(s, makers, [300]) for s in SEEDS]
+    scores = [median(r[name][0] for r in results) for name in ("ema", "cumulative", "precise")]
+    assert min(scores) > 0.96
+    assert max(scores) - min(scores) < 0.02
+
+
+def test_c73_running_average_follows_its_definition(rng):
+    layers = [BatchNorm(3, decay=0.8) for _ in range(2)]  # each keeps its own
+    for layer, offset in zip(layers, (0.0, 100.0), strict=True):
+        mean = np.zeros(3)
+        for _ in range(5):
+            z = rng.normal(offset, 1.0, (10, 3))
+            layer.forward(z, True)
+            mean = 0.8 * mean + 0.2 * z.mean(axis=0)
+        np.testing.assert_allclose(layer.running_mean, mean, rtol=1e-12, atol=1e-13)
+
+
+def test_c74_warm_up_bias_costs_accuracy():
+    for decay, steps in ((0.99, 50), (0.999, 300)):
+        makers = {"raw": average(decay, False), "corrected": average(decay)}
+        for seed in SEEDS:
+            row = runs.averaged_accuracies(seed, makers, [steps], decay=decay)
+            assert row["corrected"][0] - row["from 0 and 1"][0] > 0.04
+            assert row["from 0 and 1"][0] - row["raw"][0] > 0.02
+            assert row["precise"][0] - row["corrected"][0] < 0.03
+    weights = ExponentialMovingAverage(0.99, False)
+    for _ in range(50):
+        weights.update(1.0)
+    assert weights.value == pytest.approx(1 - 0.99**50, rel=1e-12)
+
+
+@pytest.mark.parametrize("m", [2, 3, 7, 60])
+def test_c75_two_corrections_are_one(m, rng):
+    # Exactly, over all batches that can be drawn: two values, all 2^m sequences of equal weight.
+    values = np.array([1.0, 4.0])
+    if m <= 7:
+        codes = (np.arange(2**m)[:, np.newaxis] >> np.arange(m)) & 1
+        batches = values[codes]
+        within, between = batches.var(axis=1).mean(), batches.mean(axis=1).var()
+        assert within + between == pytest.approx(values.var(), rel=1e-12)
+        assert within * m / (m - 1) == pytest.approx(values.var(), rel=1e-12)
+    estimates = runs.variance_estimates(m)
+    # 20,000 draws of 100 units: about one per cent.
+    assert estimates.biased == pytest.approx((m - 1) / m, abs=0.03)
+    assert estimates.bessel == pytest.approx(1.0, abs=0.03)
+    assert estimates.total == pytest.approx(1.0, abs=0.03)
+    assert estimates.both == pytest.approx(1 + 1 / m, abs=0.03)
+    by_class = runs.variance_estimates(m, by_class=True)
+    assert by_class.total == pytest.approx(1.0, rel=1e-12)
+    assert by_class.bessel < 0.75
+
+
+def test_c76_batch_statistics_vary(net, digits):
+    z = layer_outputs(net, digits.x_train)[0]
+    means = z[:1380].reshape(23, 60, 100).mean(axis=1)
+    assert (means.std(axis=0) > 0.05 * z.std(axis=0)).all()
+    assert np.ptp(net.batch_norms[0].running_mean) > 0.5  # one number a unit, not a layer
+
+
+def test_c77_mean_is_beta(net, digits):
+    outputs = layer_outputs(net, digits.x_train)
+    layer = net.batch_norms[0]
+    np.testing.assert_allclose(outputs[1].mean(axis=0), layer.params["beta"], atol=1e-11)
+    assert np.abs(layer.params["beta"]).max() > 0.01
+
+
+def test_c78_z_tilde_has_set_moments_activations_do_not(net, digits):
+    outputs = layer_outputs(net, digits.x_train)
+    layer = net.batch_norms[0]
+    np.testing.assert_allclose(outputs[1].std(axis=0), np.abs(layer.params["gamma"]), rtol=1e-3)
+    assert (outputs[2].mean(axis=0) > layer.params["beta"] + 0.2).all()
+
+
+def test_c80_little_gain_at_a_moderate_rate():
+    steps = motivation.runs.control(SEEDS, rates=(0.1,))
+    assert median(steps[False][0.1]) / median(steps[True][0.1]) < 1.25
+
+
+def test_precise_statistics_make_predictions_independent_of_order(digits):
+    net = runs.trained_network(0)
+    use_statistics(net, population_statistics(net, digits.x_train))
+    assert accuracy(net, digits.x_test, digits.y_test) > 0.96
+    z = net.forward(digits.x_test, False)
+    np.testing.assert_allclose(
+        net.forward(digits.x_test[::-1], False)[::-1], z, rtol=1e-10, atol=1e-12
+    )
+
+
+def test_precise_statistics_do_not_repair_training_on_sorted_batches():
+    for seed in SEEDS:
+        running, precise = runs.sorted_training(seed)
+        assert max(running, precise) < 0.6
+        assert precise - running < 0.1
+
+
+def test_the_laboratorys_expectation_is_the_mean_of_many_runs():
+    rng = np.random.default_rng(0)
+    z = rng.normal(0.0, 2.0, (20_000, 10, 2))
+    for setting in itertools.product(
+        (0.9,), (10,), (2,), (False, True), (False, True), CONVENTIONS
+    ):
+        decay, _, m, correction, bessel, convention = setting
+        old = decay if convention == CONVENTIONS[0] else 1 - decay
+        averager = ExponentialMovingAverage(old, bias_correction=correction)
+        batches = z.var(axis=2) * (m / (m - 1) if bessel else 1.0)
+        runs_mean = [averager.update(batches[:, t]).mean() for t in range(10)]
+        # 20,000 runs of batches of two: a standard error of one per cent.
+        np.testing.assert_allclose(expected_average(*setting), runs_mean, rtol=0.05)

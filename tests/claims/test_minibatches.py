@@ -1,0 +1,228 @@
+"""The claims of chapter 4, C49 to C55, and the reference assertions A9, A14 and A15."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bncourse import (
+    Adam,
+    GradientDescent,
+    MiniBatches,
+    Momentum,
+    ReLU,
+    RMSprop,
+    Sequential,
+    SoftmaxCrossEntropy,
+    batch_norm,
+    batch_norm_backward,
+    mlp,
+    train,
+)
+from bncourse.chapters import algorithm
+from bncourse.chapters.common import SEEDS
+from bncourse.chapters.minibatches import runs
+
+from .common import each_triple, median
+
+loss = SoftmaxCrossEntropy()
+
+
+@each_triple
+def test_a09_the_batch_mean_varies_as_one_over_m(seeds):
+    assert median(runs.batch_mean_variance(s).slope() for s in seeds) == pytest.approx(
+        -1, abs=0.05
+    )
+
+
+@each_triple
+def test_a14_ghost_batches_lower_the_test_loss(seeds):
+    ghost, whole = ([runs.ghost_run(s, size, steps=200) for s in seeds] for size in (8, 128))
+    assert median(r.test for r in ghost) < median(r.test for r in whole)
+    # What a regulariser does: the training loss is higher.
+    assert median(r.training for r in ghost) > 2 * median(r.training for r in whole)
+
+
+@each_triple
+def test_a15_batches_of_two_cost_accuracy(seeds):
+    without, with_bn, output_only = (
+        median(runs.small_batch_accuracy(s, kind, 2) for s in seeds) for kind in runs.TINY
+    )
+    assert without - with_bn > 0.2
+    assert output_only > with_bn
+
+
+@each_triple
+def test_batches_of_four_are_enough(seeds):
+    without, with_bn, output_only = (
+        median(runs.small_batch_accuracy(s, kind, 4) for s in seeds) for kind in runs.TINY
+    )
+    assert with_bn > without - 0.03
+    assert with_bn > output_only + 0.05
+
+
+@each_triple
+def test_with_batch_norm_batches_of_one_digit_are_not_even_fitted(seeds):
+    ended = {
+        (bn, order): [runs.order_of_batches(s, bn, order) for s in seeds]
+        for bn in (False, True)
+        for order in runs.ORDERS
+    }
+    shuffled, in_order, random_order = runs.ORDERS
+    for bn in (False, True):
+        assert median(r.accuracy for r in ended[bn, shuffled]) > 0.95
+        assert median(r.accuracy for r in ended[bn, in_order]) < 0.7
+    # Without batch norm the order was to blame, with it the kind.
+    assert median(r.accuracy for r in ended[False, random_order]) > 0.75
+    assert median(r.accuracy for r in ended[True, random_order]) < 0.5
+    assert median(r.loss for r in ended[False, random_order]) < 1.0
+    assert median(r.loss for r in ended[True, random_order]) > 1.8  # guessing costs 2.3
+
+
+def test_batches_of_two_leave_most_units_without_a_gradient():
+    assert runs.units_with_gradient(2) < 10
+    assert runs.units_with_gradient(60) > 250
+
+
+@pytest.mark.parametrize("h", [1.0, 0.01, 0.0])
+def test_what_comes_back_through_a_batch_of_two(h):
+    epsilon = 1e-5
+    _, cache = batch_norm(np.array([[h], [-h]]), np.ones(1), np.zeros(1), epsilon)
+    dz, _, _ = batch_norm_backward(np.array([[1.0], [-1.0]]), cache)
+    assert dz[0, 0] == pytest.approx(epsilon / (h**2 + epsilon) ** 1.5, rel=1e-9)
+
+
+def two_batches(digits):
+    batches = MiniBatches(digits.x_train, digits.y_train, 60, np.random.default_rng(0))
+    return list(batches)[:2]
+
+
+def test_c49_statistics_belong_to_the_batch_parameters_do_not(digits):
+    net = mlp((64, 20, 10), rng=np.random.default_rng(0))
+    norm = net.batch_norms[0]
+    seen = []
+    for x, _ in two_batches(digits):
+        net.forward(x, True)
+        seen.append((norm.cache.mu, norm.cache.var, norm.params["gamma"]))
+    assert np.abs(seen[0][0] - seen[1][0]).max() > 0.01
+    assert np.abs(seen[0][1] - seen[1][1]).max() > 0.01
+    assert seen[0][2] is seen[1][2]
+
+
+def test_c50_batch_mean_varies_as_one_over_m():
+    measured = runs.batch_mean_variance(0)
+    m, n = measured.sizes, measured.population
+    # 400 draws of 100 units that are not independent: a standard error of a few per cent.
+    np.testing.assert_allclose(measured.replaced * m, 1.0, atol=0.15)
+    np.testing.assert_allclose(measured.dealt * m, (n - m) / (n - 1), atol=0.15)
+    assert measured.dealt[-1] * m[-1] < 0.4
+    company = runs.batch_mates(runs.trained_network(), sizes=(2, 128))
+    assert company.shift[0] > 3 * company.shift[1] > 0.1
+    assert company.alike_shift[1] > 0.8 * company.alike_shift[0]
+    assert company.right[0] < 0.6 < 0.97 < company.right[1]
+    assert company.alike_right[1] < 0.1  # guessing gives 0.1
+
+
+def test_c51_weights_change_between_batches(digits):
+    net = mlp((64, 20, 10), rng=np.random.default_rng(0))
+    optimizer = GradientDescent(0.1)
+    thetas = []
+    for x, y in two_batches(digits):
+        thetas.append(net.theta.copy())
+        _, dz = loss(net.forward(x, True), y)
+        net.backward(dz)
+        optimizer.step(net.theta, net.dtheta)
+    assert np.abs(thetas[0] - thetas[1]).max() > 1e-3
+
+
+def test_c52_loop_by_hand_equals_train(digits):
+    nets = [mlp((64, 20, 10), ReLU, rng=np.random.default_rng(0)) for _ in range(2)]
+    history = train(
+        nets[0],
+        digits.x_train,
+        digits.y_train,
+        optimizer=Adam(1e-3),
+        batch_size=60,
+        epochs=1,
+        rng=np.random.default_rng(1),
+    )
+    optimizer, by_hand = Adam(1e-3), []
+    for x, y in MiniBatches(digits.x_train, digits.y_train, 60, np.random.default_rng(1)):
+        z = nets[1].forward(x, training=True)
+        J, dz = loss(z, y)
+        nets[1].backward(dz)
+        optimizer.step(nets[1].theta, nets[1].dtheta)
+        by_hand.append(J)
+    assert history.loss == by_hand
+    np.testing.assert_array_equal(nets[0].theta, nets[1].theta)
+
+
+@pytest.mark.parametrize("bn", [False, True])
+def test_c53_cost_of_a_batch_is_not_the_mean_of_its_halves(bn, digits):
+    net = mlp((64, 50, 10), ReLU, bn, rng=np.random.default_rng(0))
+    x, y = digits.x_train[:60], digits.y_train[:60]
+
+    def cost_and_gradient(part):
+        J, dz = loss(net.forward(x[part], True), y[part])
+        net.backward(dz)
+        return J, net.dtheta.copy()
+
+    whole, first, second = map(cost_and_gradient, (slice(None), slice(30), slice(30, None)))
+    cost = abs(whole[0] - (first[0] + second[0]) / 2)
+    gradient = np.linalg.norm(whole[1] - (first[1] + second[1]) / 2) / np.linalg.norm(whole[1])
+    if bn:
+        assert cost > 1e-3
+        assert gradient > 0.1
+    else:
+        assert cost < 1e-14
+        assert gradient < 1e-13
+
+
+def test_c54_stopping_the_gradient_at_the_statistics_costs():
+    right, stopped = (
+        median(np.mean(algorithm.runs.stopped_losses(s, k)[-24:]) for s in SEEDS)
+        for k in (False, True)
+    )
+    assert stopped > 4 * right
+
+
+def test_c55_only_gradient_descent_subtracts_alpha_times_gradient(rng):
+    g = rng.normal(size=50)
+    for optimizer, plain in (
+        (GradientDescent(0.1), True),
+        (Momentum(0.1), False),
+        (RMSprop(0.1), False),
+        (Adam(0.1), False),
+    ):
+        theta = np.zeros(50)
+        optimizer.step(theta, g)
+        assert np.allclose(theta, -0.1 * g, rtol=1e-12) == plain
+
+
+def test_ghost_batches_are_batch_norm_of_each_part(rng):
+    ghost = runs.ghost_network(5, 0).layers[1]
+    z = rng.normal(2.0, 3.0, (10, 100))
+    out = ghost.forward(z, True)
+    parts = (z[:5], z[5:])
+    for part, mine in zip(parts, (out[:5], out[5:]), strict=True):
+        expected, _ = batch_norm(part, *ghost.scale_and_shift(float), 1e-5)
+        np.testing.assert_allclose(mine, expected, rtol=1e-12, atol=1e-13)
+    mean = np.mean([part.mean(axis=0) for part in parts], axis=0)
+    var = np.mean([part.var(axis=0, ddof=1) for part in parts], axis=0)
+    np.testing.assert_allclose(ghost.running_mean, 0.1 * mean, rtol=1e-12)
+    np.testing.assert_allclose(ghost.running_var, 0.9 + 0.1 * var, rtol=1e-12)
+
+
+def test_ghost_batches_refuse_what_does_not_fit(rng):
+    with pytest.raises(ValueError, match="expected a multiple of 5 rows, got 11"):
+        runs.GhostBatchNorm(3, 5).forward(rng.normal(size=(11, 3)), True)
+    with pytest.raises(ValueError, match="expected at least 2, got 1"):
+        runs.GhostBatchNorm(3, 1)
+
+
+def test_the_gradient_of_ghost_batches(rng, digits):
+    from bncourse import Dense, gradient_check
+
+    net = Sequential([Dense(64, 6, rng=rng), runs.GhostBatchNorm(6, 5), Dense(6, 10, rng=rng)])
+    net.theta += rng.normal(0, 0.3, net.theta.size)
+    assert gradient_check(net, digits.x_train[:20], digits.y_train[:20]) < 1e-7

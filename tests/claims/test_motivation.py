@@ -1,0 +1,246 @@
+"""The claims of chapter 1, C01 to C14, and the reference assertions A1, A2, A3, A6 and A7."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bncourse import (
+    BatchNorm,
+    Dense,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    batch_norm,
+    layer_outputs,
+    load_digits,
+    mlp,
+    standardize,
+    two_features,
+    whiten,
+)
+from bncourse.chapters.common import SEEDS, SIZES, train_digits
+from bncourse.chapters.motivation import runs
+from bncourse.landscape import gram_spectrum
+
+from .common import each_triple, median
+
+
+@pytest.fixture(scope="module")
+def classic():
+    return runs.headline(SEEDS)
+
+
+@each_triple
+def test_a01_sigmoid_needs_eight_times_fewer_steps(seeds):
+    steps = runs.headline(seeds)
+    assert median(steps[False]) / median(steps[True]) >= 8
+
+
+@each_triple
+def test_a02_the_range_of_learning_rates_widens(seeds):
+    grid = runs.learning_rate_range(seeds)
+    assert grid.decades(True) - grid.decades(False) >= 0.5
+
+
+@each_triple
+def test_a03_the_range_of_initial_gains_widens(seeds):
+    grid = runs.gain_range(seeds)
+    assert grid.decades(True) - grid.decades(False) >= 2
+
+
+@each_triple
+def test_a06_the_hidden_gram_matrix_is_less_spread(seeds):
+    without, with_bn = (
+        median(runs.hidden_spread(ReLU, bn, bn, s) for s in seeds) for bn in (False, True)
+    )
+    assert without / with_bn >= 4
+
+
+def test_a07_standardised_pixels_need_eight_times_fewer_steps():
+    unit = runs.softmax_regression_steps(load_digits())
+    standardised = runs.softmax_regression_steps(load_digits(standardized=True))
+    assert unit / standardised >= 8
+
+
+def test_c01_gain_depends_on_the_setting(classic):
+    assert median(classic[False]) / median(classic[True]) > 8
+    modern = runs.control(SEEDS, rates=(0.1,))
+    # Counted every second step: within a quarter is no gain worth the name.
+    assert median(modern[False][0.1]) / median(modern[True][0.1]) < 1.25
+    without, with_bn = (
+        median(runs.tiny_batch_accuracy(s, bn) for s in SEEDS) for bn in (False, True)
+    )
+    assert without - with_bn > 0.2
+
+
+def test_c01_holds_at_the_best_rate_of_the_plain_network():
+    steps = runs.headline(SEEDS, rate=3.0, at_most=700)
+    assert median(steps[False]) / median(steps[True]) > 8
+    # More is too much, and standardised inputs help it more than any rate.
+    assert median(runs.headline(SEEDS, rate=10.0, at_most=700)[False]) == np.inf
+    helped = runs.headline(SEEDS, standardized=True, at_most=700)
+    assert median(helped[False]) < median(steps[False]) / 2
+
+
+def test_c02_normalises_units_inside_the_network(rng, digits):
+    net = Sequential(
+        [Dense(64, 100, bias=False, rng=rng), BatchNorm(100), ReLU(), Dense(100, 10, rng=rng)]
+    )
+    z, z_tilde, _, _ = layer_outputs(net, digits.x_train[:60])
+    assert np.abs(digits.x_train[:60].mean(axis=0)).max() > 0.5  # the inputs are as they were
+    assert np.abs(z.mean(axis=0)).max() > 0.1
+    assert np.abs(z_tilde.mean(axis=0)).max() < 1e-12  # rounding of 60 numbers near 1
+
+
+def test_c03_range_widens_at_the_high_end():
+    grid = runs.learning_rate_range(SEEDS, steps=100)
+    low, high = np.array(grid.limits(True)) / np.array(grid.limits(False))
+    assert high >= 10 * 0.999  # at least two points of the grid
+    assert 1 / low <= 10**0.5 * 1.001  # and at most one at the low end
+
+
+def test_c03_initial_weights_may_be_small_rather_than_large():
+    grid = runs.gain_range(SEEDS, steps=100)
+    assert grid.limits(False) == (1.0, 1.0)
+    low, high = grid.limits(True)
+    assert low == runs.GAINS[0]
+    assert 1.0 < high < 10.0
+    assert grid.decades(True) == runs.GRID_STEP * np.sum(high >= runs.GAINS)  # without a gap
+
+
+def test_c04_standardised_inputs_need_fewer_steps(rng):
+    for scale in (1.0, 2.0, 4.0, 10.0):
+        x = two_features(200, scale, 0.0, rng)
+        # The formula is exact: κ is known to 1e-12 and the step count is a whole number.
+        assert runs.measured_steps(x) == runs.predicted_steps(scale**2)
+        assert runs.measured_steps(standardize(x)[0]) <= 2
+    for mean in (1.0, 3.0):
+        x = two_features(200, 1.0, 0.0, rng) + mean
+        assert np.linalg.cond(x.T @ x / len(x)) == pytest.approx(1 + 2 * mean**2, rel=1e-10)
+
+
+def test_c04_on_the_digits_the_mean_is_what_counts(digits):
+    x, sigma = digits.x_train, digits.x_train.std(axis=0)
+    guarded = np.where(sigma == 0, 1.0, sigma)
+    raw, subtracted, divided, both = (
+        runs.softmax_regression_steps(digits._replace(x_train=inputs))
+        for inputs in (x, x - x.mean(axis=0), x / guarded, (x - x.mean(axis=0)) / guarded)
+    )
+    assert both < subtracted < raw / 8
+    assert divided > raw
+
+
+def test_c05_correlation_survives_standardising(rng):
+    for r in (-0.95, -0.5, 0.0, 0.5, 0.9):
+        (x,) = standardize(two_features(200, 7.0, r, rng))
+        kappa = np.linalg.cond(x.T @ x / len(x))
+        assert kappa == pytest.approx((1 + abs(r)) / (1 - abs(r)), rel=1e-10)
+        (white,) = whiten(x)
+        assert np.linalg.cond(white.T @ white / len(x)) == pytest.approx(1.0, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("activation", "init"), [(ReLU, "he"), (Tanh, "lecun"), (Sigmoid, "lecun")]
+)
+def test_c06_hidden_gram_matrix_is_elongated(activation, init):
+    without, with_bn = (
+        median(runs.hidden_spread(activation, bn, bn, s, init) for s in SEEDS)
+        for bn in (False, True)
+    )
+    assert without > 1000
+    assert without / with_bn > 4
+
+
+def test_c07_activations_feed_the_next_layer(digits):
+    net = mlp((64, 100, 90, 80, 10), ReLU, False, rng=np.random.default_rng(0))
+    inputs = [digits.x_train, *layer_outputs(net, digits.x_train)]
+    seen = 0
+    for layer, a in zip(net.layers, inputs, strict=False):
+        if isinstance(layer, Dense):
+            w, b = layer.params["w"], layer.params["b"]
+            assert w.shape == (layer.n_out, a.shape[1])
+            np.testing.assert_array_equal(layer.forward(a, False), a @ w.T + b)
+            seen += 1
+    assert seen == 4
+
+
+def test_c08_elongation_is_reduced_not_removed():
+    nothing, centred, scaled, both = (
+        median(runs.hidden_spread(ReLU, *halves, s) for s in SEEDS)
+        for halves in ((False, False), (True, False), (False, True), (True, True))
+    )
+    assert 10 < both < nothing / 4
+    assert centred < 2 * both
+    assert scaled > nothing / 2
+
+
+@pytest.mark.parametrize("activation", [Tanh, Sigmoid])
+def test_c08_scaling_does_more_for_saturating_units(activation):
+    nothing, centred, scaled, both = (
+        median(runs.hidden_spread(activation, *halves, s, "lecun") for s in SEEDS)
+        for halves in ((False, False), (True, False), (False, True), (True, True))
+    )
+    assert both < scaled < centred < nothing
+
+
+def test_centring_and_scaling_by_hand_is_batch_norm(digits):
+    by_hand = runs.hidden_spectra(Tanh, True, True, seed=1, init="lecun")
+    net = mlp(SIZES, Tanh, True, init="lecun", rng=np.random.default_rng(1))
+    outputs = layer_outputs(net, digits.x_train)
+    hidden = [a for a, la in zip(outputs, net.layers, strict=True) if isinstance(la, Tanh)]
+    for spectrum, a in zip(by_hand, hidden, strict=True):
+        # Relative to the largest: the small ones carry the rounding of sums over 1,437 examples.
+        assert np.abs(spectrum - gram_spectrum(a)).max() < 1e-12 * spectrum[0]
+
+
+def test_c09_hidden_bias_does_not_learn():
+    net, _ = train_digits(0, ReLU, True, 0.1, 50, bias=True)
+    biases = [la.params["b"] for la in net.layers if isinstance(la, Dense)]
+    assert max(np.abs(b).max() for b in biases[:-1]) < 1e-12  # 50 updates of rounding
+    assert np.abs(biases[-1]).max() > 1e-3
+
+
+def test_c10_hidden_statistics_move_and_carry_gradient(digits):
+    start = mlp((64, 100, 100, 100, 10), ReLU, False, rng=np.random.default_rng(0).spawn(2)[0])
+    trained, _ = train_digits(0, ReLU, False, 0.1, 100)
+    before, after = (layer_outputs(net, digits.x_train)[2] for net in (start, trained))
+    shift = np.abs(after.mean(axis=0) - before.mean(axis=0)) / before.std(axis=0)
+    assert np.median(shift) > 0.5
+    # And the batch's mean depends on the weights: move one example, and all outputs move.
+    z = before[:10].copy()
+    one, zero = np.ones(100), np.zeros(100)
+    first, _ = batch_norm(z, one, zero, 1e-5)
+    z[0] += 1.0
+    assert np.abs(batch_norm(z, one, zero, 1e-5)[0][1:] - first[1:]).max() > 0.01
+
+
+def test_c11_does_not_equalise_input_features():
+    alone = median(runs.badly_scaled_steps(s, False) for s in range(5))
+    first = median(runs.badly_scaled_steps(s, True) for s in range(5))
+    assert alone / first > 3
+
+
+def test_c12_mean_over_examples(rng):
+    x = rng.normal(3.0, 2.0, (50, 4))
+    (standardised,) = standardize(x)
+    expected = np.array([(x[:, j] - sum(x[:, j]) / 50) for j in range(4)]).T
+    np.testing.assert_allclose(standardised * x.std(axis=0), expected, atol=1e-13)
+
+
+def test_c13_subtract_before_squaring():
+    x = np.random.default_rng(0).normal(5.0, 2.0, 100_000)
+    # Standard errors at 100,000 draws: 0.07 and 0.02.
+    assert np.mean(x**2) == pytest.approx(29.0, abs=0.3)
+    assert np.mean((x - x.mean()) ** 2) == pytest.approx(4.0, abs=0.1)
+
+
+def test_c14_constant_features_need_a_guard(digits):
+    sigma = digits.x_train.std(axis=0)
+    assert (sigma == 0).sum() == 3
+    with np.errstate(invalid="ignore"):
+        assert np.isnan((digits.x_train - digits.x_train.mean(axis=0)) / sigma).any()
+    x_train, x_test = standardize(digits.x_train, digits.x_test)
+    assert np.isfinite(x_train).all()
+    assert 0.05 < np.abs(x_test.mean(axis=0)).max() < 0.5  # the training set's μ, not its own
