@@ -49,3 +49,21 @@
   window.addEventListener("load", () => setTimeout(mark));
   window.addEventListener("resize", mark);
 })();
+
+// On a narrow page the menu and the contents are boxes that lie over it. A link into the page
+// closes its box, and whoever opened one with the keyboard comes back to its button.
+(() => {
+  for (const kind of ["primary", "secondary"]) {
+    const box = document.getElementById(`pst-${kind}-sidebar-modal`);
+    const button = document.querySelector(`.${kind}-toggle`);
+    if (!box || !button) continue;
+    let comeBack = false;
+    button.addEventListener("click", (event) => { comeBack = event.detail === 0; });
+    box.addEventListener("click", (event) => {
+      if (!event.target.closest('a[href^="#"]')) return;
+      comeBack = false;
+      box.close();
+    });
+    box.addEventListener("close", () => { if (comeBack) button.focus(); });
+  }
+})();

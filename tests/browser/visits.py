@@ -35,9 +35,12 @@ def stop():
 class Visit:
     """A page that has been opened, with everything that it said and asked for."""
 
-    def __init__(self, browser, address, width=1200, scheme="light"):
+    def __init__(self, browser, address, width=1200, scheme="light", touch=False):
         self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            has_touch=touch,
+            is_mobile=touch,
         )
         self.page = self.context.new_page()
         self.complaints, self.requests = [], []
