@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bncourse import _validation as check
-from bncourse._validation import Floats, Integers
+from bncourse import _checks as check
+from bncourse.arrays import Floats, Integers
 from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import Sequential
 from bncourse.statistics import kept_statistics

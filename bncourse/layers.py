@@ -13,8 +13,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bncourse import _validation as check
-from bncourse._validation import Floats
+from bncourse import _checks as check
+from bncourse.arrays import Floats
 
 Initializer = Callable[[np.random.Generator, int, int], Floats]
 

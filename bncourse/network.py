@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bncourse import _validation as check
-from bncourse._validation import Floats
+from bncourse import _checks as check
 from bncourse.activations import ReLU
+from bncourse.arrays import Floats
 from bncourse.layers import Dense, Layer
 from bncourse.normalization import BatchNorm
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bncourse import _validation as check
-from bncourse._validation import Floats
+from bncourse import _checks as check
+from bncourse.arrays import Floats
 from bncourse.layers import Dense, Parameters
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bncourse import _validation as check
-from bncourse._validation import Floats
+from bncourse import _checks as check
+from bncourse.arrays import Floats
 from bncourse.network import Sequential
 from bncourse.normalization import BatchNorm, batch_norm
 

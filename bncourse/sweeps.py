@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bncourse import _validation as check
+from bncourse import _checks as check
 
 Settings = Mapping[str, Any]
 

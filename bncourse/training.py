@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from bncourse import _validation as check
-from bncourse._validation import Floats, Integers
+from bncourse import _checks as check
+from bncourse.arrays import Floats, Integers
 from bncourse.data import MiniBatches
 from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import Sequential

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bncourse._validation import Floats
+from bncourse.arrays import Floats
 from bncourse.chapters.algorithm.runs import float32_variances, linear_r2, sigmoid
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.figure import true_minus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bncourse._validation import Floats
+from bncourse.arrays import Floats
 from bncourse.chapters.algorithm.runs import VarianceErrors, gaussian_mean, linear_r2, sigmoid
 from bncourse.display import FigureWithWords
 from bncourse.display.style import (

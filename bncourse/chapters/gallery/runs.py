@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bncourse._validation import Floats
 from bncourse.activations import ReLU
+from bncourse.arrays import Floats
 from bncourse.chapters.common import BATCH_SIZE, SIZES
 from bncourse.data import load_digits
 from bncourse.layers import Dense, Layer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bncourse._validation import Floats
+from bncourse.arrays import Floats
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
 from bncourse.display.style import GREY, INK, ORANGE, WITH, new_figure, style
 from bncourse.statistics import ExponentialMovingAverage

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bncourse._validation import Floats
 from bncourse.activations import ReLU, Sigmoid, Tanh
+from bncourse.arrays import Floats
 from bncourse.chapters.common import BATCH_SIZE, train_digits
 from bncourse.chapters.intuition.figures import ALIKE
 from bncourse.chapters.intuition.runs import (

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bncourse._validation import Floats
 from bncourse.activations import ReLU, Sigmoid, Tanh
+from bncourse.arrays import Floats
 from bncourse.chapters.algorithm.runs import gaussian_mean
 from bncourse.chapters.common import (
     BATCH_SIZE,

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from bncourse._validation import Floats
+from bncourse.arrays import Floats
 from bncourse.data import load_digits
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.style import GREY, VERMILION, WITH, new_figure, style

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bncourse._validation import Floats, Integers
 from bncourse.activations import ReLU
+from bncourse.arrays import Floats, Integers
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,

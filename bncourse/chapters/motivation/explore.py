@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from bncourse._validation import Floats
+from bncourse.arrays import Floats
 from bncourse.chapters.motivation.runs import GOOD, Map, map_run
 from bncourse.data import standardize, two_features, whiten
 from bncourse.display import Choice, Explorable, FigureWithWords, Range

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bncourse._validation import Floats
+from bncourse.arrays import Floats
 from bncourse.chapters.motivation.runs import GOOD, Descent, Map, Range, two_digits
 from bncourse.display import FigureWithWords
 from bncourse.display.style import (

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bncourse._validation import Floats
 from bncourse.activations import ReLU, Sigmoid
+from bncourse.arrays import Floats
 from bncourse.chapters.common import (
     SEEDS,
     SIZES,
