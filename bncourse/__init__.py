@@ -7,6 +7,7 @@ Importing it imports NumPy only. What draws (`bncourse.display`) and what belong
 from __future__ import annotations
 
 from bncourse.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from bncourse.averages import CumulativeAverage, ExponentialMovingAverage
 from bncourse.data import Digits, MiniBatches, load_digits, standardize, two_features, whiten
 from bncourse.gradient_check import gradient_check, gradient_errors
 from bncourse.landscape import (
@@ -37,8 +38,6 @@ from bncourse.normalization import (
 )
 from bncourse.optimizers import Adam, GradientDescent, Momentum, Optimizer, RMSprop
 from bncourse.statistics import (
-    CumulativeAverage,
-    ExponentialMovingAverage,
     Statistics,
     kept_statistics,
     layer_outputs,

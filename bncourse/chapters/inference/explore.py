@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bncourse.arrays import Floats
+from bncourse.averages import ExponentialMovingAverage
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
 from bncourse.display.style import GREY, INK, ORANGE, WITH, new_figure, style
-from bncourse.statistics import ExponentialMovingAverage
 
 #: What the number d weighs.
 CONVENTIONS = ("the old value", "the new value")

@@ -9,6 +9,7 @@ import numpy as np
 
 from bncourse.activations import ReLU
 from bncourse.arrays import Floats, Integers
+from bncourse.averages import CumulativeAverage, ExponentialMovingAverage
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
@@ -20,8 +21,6 @@ from bncourse.layers import Dense
 from bncourse.network import Sequential, mlp
 from bncourse.optimizers import GradientDescent
 from bncourse.statistics import (
-    CumulativeAverage,
-    ExponentialMovingAverage,
     Statistics,
     kept_statistics,
     layer_outputs,
