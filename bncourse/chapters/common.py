@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bncourse.activations import ReLU
 from bncourse.data import Digits, load_digits
 from bncourse.layers import Layer
 from bncourse.network import Sequential, mlp
@@ -162,3 +163,39 @@ def steps_to_accuracy(
         )
     step = history.first_step("test accuracy", target)
     return float("inf") if step is None else float(step)
+
+
+def control(
+    seeds: Sequence[int],
+    rates: Sequence[float] = (0.03, 0.1, 0.3, 1.0),
+    at_most: int = 300,
+) -> dict[bool, dict[float, list[float]]]:
+    """Return the steps to 90 % of the modern setting for several rates, checked every 2.
+
+    ReLU, He initialisation, standardised inputs.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        One run each.
+    rates : sequence of float
+        Learning rates.
+    at_most : int
+        Steps after which a run counts as infinity.
+
+    Returns
+    -------
+    dict of bool to dict of float to list of float
+        Without (False) and with batch norm; by learning rate.
+    """
+    digits = load_digits(standardized=True)
+    return {
+        bn: {
+            rate: [
+                steps_to_accuracy(seed, ReLU, bn, rate, digits=digits, at_most=at_most, every=2)
+                for seed in seeds
+            ]
+            for rate in rates
+        }
+        for bn in (False, True)
+    }

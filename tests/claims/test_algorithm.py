@@ -21,6 +21,7 @@ from bncourse import (
 )
 from bncourse.chapters.algorithm import runs
 from bncourse.chapters.common import SEEDS
+from bncourse.chapters.gaussian import relu, sigmoid
 
 from .common import each_triple, median
 
@@ -145,19 +146,17 @@ def test_c24_frozen_gamma_and_beta_still_work(activation, rate):
     assert frozen > 0.96
     assert abs(learned - frozen) <= 0.02
     for sd in (0.1, 1.0, 10.0):  # and ReLU is as bent at any scale
-        assert runs.linear_r2(runs.relu, 0.0, sd) == pytest.approx(
-            0.25 / (0.5 - 0.5 / np.pi), abs=1e-6
-        )
+        assert runs.linear_r2(relu, 0.0, sd) == pytest.approx(0.25 / (0.5 - 0.5 / np.pi), abs=1e-6)
     # What counts is where its kink lies.
-    assert runs.linear_r2(runs.relu, -1.0, 1.0) < 0.5
-    assert runs.linear_r2(runs.relu, 2.0, 1.0) > 0.99
+    assert runs.linear_r2(relu, -1.0, 1.0) < 0.5
+    assert runs.linear_r2(relu, 2.0, 1.0) > 0.99
 
 
 def test_c25_sigmoid_is_nearly_linear_on_a_unit_normal():
-    assert runs.linear_r2(runs.sigmoid) == pytest.approx(0.984, abs=0.001)
+    assert runs.linear_r2(sigmoid) == pytest.approx(0.984, abs=0.001)
     t = np.linspace(-2, 2, 401)
     tangent = 0.5 + t / 4
-    error = np.abs(runs.sigmoid(t) - tangent)
+    error = np.abs(sigmoid(t) - tangent)
     assert error[np.abs(t) <= 1].max() == pytest.approx(0.019, abs=0.001)
     assert error.max() == pytest.approx(0.119, abs=0.001)
 
@@ -168,7 +167,7 @@ def test_c26_nearly_linear_is_not_linear():
 
 
 def test_c27_outputs_cover_two_thirds_of_the_range():
-    low, high = runs.sigmoid(np.array([-1.645, 1.645]))
+    low, high = sigmoid(np.array([-1.645, 1.645]))
     assert high - low == pytest.approx(2 / 3, abs=0.02)
 
 

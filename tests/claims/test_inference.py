@@ -17,8 +17,7 @@ from bncourse import (
     population_statistics,
     use_statistics,
 )
-from bncourse.chapters import motivation
-from bncourse.chapters.common import SEEDS
+from bncourse.chapters.common import SEEDS, control
 from bncourse.chapters.inference import runs
 from bncourse.chapters.inference.explore import CONVENTIONS, expected_average
 
@@ -152,7 +151,7 @@ def test_c78_z_tilde_has_set_moments_activations_do_not(net, digits):
 
 
 def test_c80_little_gain_at_a_moderate_rate():
-    steps = motivation.runs.control(SEEDS, rates=(0.1,))
+    steps = control(SEEDS, rates=(0.1,))
     assert median(steps[False][0.1]) / median(steps[True][0.1]) < 1.25
 
 

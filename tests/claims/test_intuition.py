@@ -20,9 +20,9 @@ from bncourse import (
     standardize,
     whiten,
 )
-from bncourse.chapters import algorithm, motivation
 from bncourse.chapters.bias.runs import scaled_weights
-from bncourse.chapters.common import SEEDS, SIZES
+from bncourse.chapters.common import SEEDS, SIZES, control
+from bncourse.chapters.gaussian import relu
 from bncourse.chapters.intuition import runs
 
 from .common import each_triple, median
@@ -194,7 +194,7 @@ def test_c67_rougher_for_the_sigmoid():
 
 
 def test_c68_gain_is_at_large_learning_rates():
-    steps = motivation.runs.control(SEEDS, rates=(0.1, 1.0))
+    steps = control(SEEDS, rates=(0.1, 1.0))
     ratio = {rate: median(steps[False][rate]) / median(steps[True][rate]) for rate in (0.1, 1.0)}
     assert ratio[0.1] < 1.25
     assert ratio[1.0] > 2
@@ -219,7 +219,7 @@ def test_c69_ranges_are_equalised(sigmoid_pair, digits):
 
 
 def test_predicted_growth_of_relu_is_the_known_constant():
-    predicted = runs.predicted_growth(algorithm.runs.relu, lambda z: (z > 0) * 1.0)
+    predicted = runs.predicted_growth(relu, lambda z: (z > 0) * 1.0)
     # The rule is off by 1e-4 at a jump.
     assert predicted == pytest.approx(np.sqrt(np.pi / (np.pi - 1)), abs=3e-4)
 

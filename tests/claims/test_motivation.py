@@ -20,7 +20,7 @@ from bncourse import (
     two_features,
     whiten,
 )
-from bncourse.chapters.common import SEEDS, SIZES, train_digits
+from bncourse.chapters.common import SEEDS, SIZES, control, train_digits
 from bncourse.chapters.motivation import runs
 from bncourse.landscape import gram_spectrum
 
@@ -66,7 +66,7 @@ def test_a07_standardised_pixels_need_eight_times_fewer_steps():
 
 def test_c01_gain_depends_on_the_setting(classic):
     assert median(classic[False]) / median(classic[True]) > 8
-    modern = runs.control(SEEDS, rates=(0.1,))
+    modern = control(SEEDS, rates=(0.1,))
     # Counted every second step: within a quarter is no gain worth the name.
     assert median(modern[False][0.1]) / median(modern[True][0.1]) < 1.25
     without, with_bn = (

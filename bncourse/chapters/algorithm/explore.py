@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bncourse.arrays import Floats
-from bncourse.chapters.algorithm.runs import float32_variances, linear_r2, sigmoid
+from bncourse.chapters.algorithm.runs import float32_variances, linear_r2
+from bncourse.chapters.gaussian import sigmoid
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.figure import true_minus
 from bncourse.display.style import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bncourse.arrays import Floats
-from bncourse.chapters.algorithm.runs import VarianceErrors, gaussian_mean, linear_r2, sigmoid
+from bncourse.chapters.algorithm.runs import VarianceErrors, linear_r2
+from bncourse.chapters.gaussian import gaussian_mean, sigmoid
 from bncourse.display import FigureWithWords
 from bncourse.display.style import (
     BLUE,

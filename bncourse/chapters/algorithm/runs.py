@@ -20,6 +20,7 @@ from bncourse.chapters.common import (
     steps_to_accuracy,
     train_digits,
 )
+from bncourse.chapters.gaussian import gaussian_mean
 from bncourse.data import load_digits
 from bncourse.layers import Dense, Layer
 from bncourse.network import Sequential, mlp
@@ -55,27 +56,6 @@ def source(function: Callable[..., Any]) -> str:
     )
 
 
-def gaussian_mean(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0) -> float:
-    r"""Return the mean of f(z) for normal z, by the trapezoid rule on ±12 standard deviations.
-
-    Parameters
-    ----------
-    f : callable
-        Element-wise.
-    mean, sd : float
-        Of z.
-
-    Returns
-    -------
-    float
-        Accurate to rounding for smooth functions, to about 1e-8 for those with a kink, and to
-        1e-4 for those with a jump.
-    """
-    u = np.linspace(-12.0, 12.0, 48_001)
-    density = np.exp(-0.5 * u**2) / np.sqrt(2.0 * np.pi)
-    return float(np.sum(density * f(mean + sd * u)) * (u[1] - u[0]))
-
-
 def linear_r2(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0) -> float:
     """Return how much of the variance of f(z), for normal z, the best straight line explains.
 
@@ -95,17 +75,6 @@ def linear_r2(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0)
     variance = gaussian_mean(lambda z: (f(z) - f_mean) ** 2, mean, sd)
     covariance = gaussian_mean(lambda z: (f(z) - f_mean) * (z - mean) / sd, mean, sd)
     return covariance**2 / variance
-
-
-def sigmoid(z: Floats) -> Floats:
-    """Return the logistic function of z."""
-    a: Floats = 0.5 * (1.0 + np.tanh(0.5 * z))
-    return a
-
-
-def relu(z: Floats) -> Floats:
-    """Return max(0, z)."""
-    return np.maximum(z, 0.0)
 
 
 class Frozen(NamedTuple):

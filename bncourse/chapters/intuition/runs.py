@@ -11,13 +11,13 @@ import numpy as np
 
 from bncourse.activations import ReLU, Sigmoid, Tanh
 from bncourse.arrays import Floats
-from bncourse.chapters.algorithm.runs import gaussian_mean
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
     full_statistics_accuracy,
     train_digits,
 )
+from bncourse.chapters.gaussian import gaussian_mean
 from bncourse.data import load_digits
 from bncourse.landscape import (
     gauss_newton_spectrum,

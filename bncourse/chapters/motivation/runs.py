@@ -230,42 +230,6 @@ def headline(
     }
 
 
-def control(
-    seeds: Sequence[int],
-    rates: Sequence[float] = (0.03, 0.1, 0.3, 1.0),
-    at_most: int = 300,
-) -> dict[bool, dict[float, list[float]]]:
-    """Return the steps to 90 % of the modern setting for several rates, checked every 2.
-
-    ReLU, He initialisation, standardised inputs.
-
-    Parameters
-    ----------
-    seeds : sequence of int
-        One run each.
-    rates : sequence of float
-        Learning rates.
-    at_most : int
-        Steps after which a run counts as infinity.
-
-    Returns
-    -------
-    dict of bool to dict of float to list of float
-        Without (False) and with batch norm; by learning rate.
-    """
-    digits = load_digits(standardized=True)
-    return {
-        bn: {
-            rate: [
-                steps_to_accuracy(seed, ReLU, bn, rate, digits=digits, at_most=at_most, every=2)
-                for seed in seeds
-            ]
-            for rate in rates
-        }
-        for bn in (False, True)
-    }
-
-
 def best(steps: dict[float, list[float]]) -> tuple[float, list[float]]:
     """Return the learning rate with the lowest median of steps, and its steps."""
     rate = min(steps, key=lambda rate: float(np.median(steps[rate])))
