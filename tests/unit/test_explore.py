@@ -91,11 +91,11 @@ def test_in_the_contour_bowl_the_step_count_follows_kappa():
     # From the flattest direction descent at rate 1/λmax takes exactly the predicted steps; from
     # any other start it can only be faster.
     for scale, r, features in itertools.product(
-        (1.0, 3.0, 10.0), (0.0, 0.9), motivation.explore.FEATURES
+        (1.0, 3.0, 10.0), (0.0, 0.9), motivation.runs.FEATURES
     ):
-        hessian = motivation.explore.bowl(scale, r, features)
+        hessian = motivation.runs.bowl(scale, r, features)
         kappa = float(np.linalg.cond(hessian))
-        steps = motivation.explore.steps_down(hessian, 1.0)
+        steps = motivation.runs.steps_down(hessian, 1.0)
         predicted = motivation.runs.predicted_steps(1.0 if kappa < 1 + 1e-9 else kappa)
         assert 0.6 * predicted <= steps <= predicted
         if features == "whitened":
@@ -107,11 +107,11 @@ def test_in_the_contour_bowl_the_step_count_follows_kappa():
 
 def test_the_bowl_s_closed_form_is_the_descent_of_the_chapter():
     x = two_features(100, 3.0, 0.5, np.random.default_rng(0))
-    descent = motivation.runs.descend(x, 1.3, motivation.explore.START)
-    hessian = motivation.explore.bowl(3.0, 0.5, "raw")
-    steps = motivation.explore.steps_down(hessian, 1.3)
+    descent = motivation.runs.descend(x, 1.3, motivation.runs.START)
+    hessian = motivation.runs.bowl(3.0, 0.5, "raw")
+    steps = motivation.runs.steps_down(hessian, 1.3)
     assert steps == len(descent.path) - 1
-    path = motivation.explore.descent_path(hessian, 1.3, np.arange(steps + 1))
+    path = motivation.runs.descent_path(hessian, 1.3, np.arange(steps + 1))
     np.testing.assert_allclose(path, descent.path, atol=1e-12)
 
 
@@ -174,16 +174,16 @@ def test_in_the_sigmoid_s_window_a_wide_input_is_less_linear():
 def test_at_the_cliff_one_pass_falls_and_two_passes_do_not():
     for exponent in (0.0, 2.0, 3.0, 4.0, 6.0):
         exact = np.random.default_rng(0).normal(10.0**exponent, 1.0, (60, 200)).var(axis=0)
-        two = algorithm.explore.float32_variances(exponent, "two passes")
-        one = algorithm.explore.float32_variances(exponent, "one pass")
+        two = algorithm.runs.float32_variances(exponent, "two passes")
+        one = algorithm.runs.float32_variances(exponent, "one pass")
         assert np.abs(two / exact - 1).max() < 0.1
         assert ((one < 0).any()) == (exponent >= 4)
 
 
 def test_the_ghost_bias_moves_nothing_in_training_and_everything_in_evaluation():
     for b, a, epsilon in itertools.product((0.0, 3.0, 30.0), (0.1, 1.0, 10.0), (0.0, 0.5)):
-        training = bias.explore.ghost(b, a, epsilon, "training")
-        evaluation = bias.explore.ghost(b, a, epsilon, "evaluation")
+        training = bias.runs.ghost(b, a, epsilon, "training")
+        evaluation = bias.runs.ghost(b, a, epsilon, "evaluation")
         assert training.slope == pytest.approx(0.0, abs=1e-12)
         assert evaluation.slope != pytest.approx(0.0, abs=0.1)
         if epsilon == 0 or a == 1:
@@ -194,14 +194,14 @@ def test_the_ghost_bias_moves_nothing_in_training_and_everything_in_evaluation()
         assert (moved > 0.5) == (b != 0 or a != 1)
 
 
-@pytest.mark.parametrize("mode", bias.explore.MODES)
+@pytest.mark.parametrize("mode", bias.runs.MODES)
 def test_the_ghost_s_slope_is_the_derivative(mode):
     def cost(b):
-        return bias.explore.LIKING @ bias.explore.ghost(b, 2.0, 0.5, mode).z_norm
+        return bias.runs.LIKING @ bias.runs.ghost(b, 2.0, 0.5, mode).z_norm
 
     step = 1e-6
     numeric = (cost(1.0 + step) - cost(1.0 - step)) / (2 * step)
-    assert bias.explore.ghost(1.0, 2.0, 0.5, mode).slope == pytest.approx(numeric, abs=1e-8)
+    assert bias.runs.ghost(1.0, 2.0, 0.5, mode).slope == pytest.approx(numeric, abs=1e-8)
 
 
 def test_weights_grow_without_decay_and_the_effective_rate_falls():
@@ -243,8 +243,8 @@ def test_noise_drifts_more_than_no_batch_norm_and_still_trains_faster():
 
 def test_in_the_landscape_walk_the_ratio_crosses_one():
     ratios = {
-        (a, gain, step): intuition.explore.walk(a, gain, step).ratio
-        for a in intuition.explore.ACTIVATIONS
+        (a, gain, step): intuition.runs.walk(a, gain, step).ratio
+        for a in intuition.runs.ACTIVATIONS
         for gain in (0.3, 1.0, 3.0)
         for step in (0, 100)
     }
@@ -268,8 +268,8 @@ def test_through_depth_the_sigmoid_vanishes_and_batch_norm_with_relu_explodes():
 
 
 def test_in_the_laboratory_each_correction_does_its_own_work():
-    run = inference.explore.running_variance
-    old, new = inference.explore.CONVENTIONS
+    run = inference.runs.running_variance
+    old, new = inference.runs.WEIGHED
     _, raw = run(0.99, 100, 32, False, True, old)
     _, corrected = run(0.99, 100, 32, True, True, old)
     assert raw[9] < 0.5

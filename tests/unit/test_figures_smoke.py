@@ -41,6 +41,10 @@ def variance_errors(one_pass, negative):
     )
 
 
+def window(mean, sd):
+    return algorithm.runs.sigmoid_window(mean, sd)
+
+
 def growth(measured, pythagoras, rates):
     return record(
         bias.runs.Growth,
@@ -152,8 +156,8 @@ def losses(end):
 #: For each figure two calls, and what the words must say after each.
 CALLS = {
     "sigmoid_window": [
-        ((), r"mean 0 and standard deviation 1 .* between 0\.16 and 0\.84"),
-        ((3.0, 0.5), r"mean 3 and standard deviation 0\.5 .* between 0\.90 and 0\.98"),
+        ((window(0.0, 1.0),), r"mean 0 and standard deviation 1 .* between 0\.16 and 0\.84"),
+        ((window(3.0, 0.5),), r"mean 3 and standard deviation 0\.5 .* between 0\.90 and 0\.98"),
     ],
     "output_spread": [
         ((), r"0\.0032 for ε = 1e-05 and 0\.032 for ε = 0\.001"),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from bncourse.arrays import Floats
-from bncourse.chapters.algorithm.runs import float32_variances, linear_r2
+from bncourse.chapters.algorithm import runs
 from bncourse.chapters.gaussian import sigmoid
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.figure import true_minus
@@ -26,53 +24,12 @@ from bncourse.display.style import (
 BATCH = (3.0, 5.0, 4.0, 9.0, 1.0, 6.0, 2.0, 10.0)
 
 
-class Calculation(NamedTuple):
-    """The four equations on one unit's batch.
-
-    Attributes
-    ----------
-    mu, var : float
-        Mean and biased variance.
-    z_norm, z_tilde : array, shape (m,)
-        NaN where the formula gives no number.
-    """
-
-    mu: float
-    var: float
-    z_norm: Floats
-    z_tilde: Floats
-
-
-def calculate(z: Floats, gamma: float, beta: float, epsilon: float) -> Calculation:
-    """Return the four equations as they are written, with no protection against bad values.
-
-    Parameters
-    ----------
-    z : array, shape (m,)
-        One unit's values.
-    gamma, beta : float
-        Scale and shift.
-    epsilon : float
-        Added to the variance under the root; it may be 0 or negative here.
-
-    Returns
-    -------
-    Calculation
-    """
-    mu = float(np.mean(z))
-    var = float(np.mean((z - mu) ** 2))
-    # 0/0 and the root of a negative number are part of the lesson.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        z_norm = (z - mu) / np.sqrt(np.float64(var + epsilon))
-    return Calculation(mu, var, z_norm, gamma * z_norm + beta)
-
-
 def draw_batch_norm_calculator(
     m: int, first: float, gamma: float, beta: float, epsilon: float
 ) -> FigureWithWords:
     """Draw one unit's batch as it goes through the four equations."""
     z = np.array([first, *BATCH[1:m]])
-    result = calculate(z, gamma, beta, epsilon)
+    result = runs.calculate(z, gamma, beta, epsilon)
     rows = ((z, "z"), (result.z_norm, "z_norm"), (result.z_tilde, "z̃ = γ z_norm + β"))
     good = bool(np.all(np.isfinite(result.z_tilde)))
     with style():
@@ -137,31 +94,28 @@ def batch_norm_calculator() -> Explorable:
 
 def draw_sigmoid_window(gamma: float, beta: float) -> FigureWithWords:
     """Draw the part of the sigmoid that inputs from N(β, γ²) see, and how straight it is."""
-    r2 = linear_r2(sigmoid, beta, gamma)
+    window, outputs = runs.sigmoid_window(beta, gamma), runs.sigmoid_outputs(beta, gamma)
     z = np.linspace(-12.0, 12.0, 601)
     inside = np.linspace(beta - 2 * gamma, beta + 2 * gamma, 201)
     density = np.exp(-0.5 * ((z - beta) / gamma) ** 2)
-    draws = beta + gamma * np.random.default_rng(0).normal(size=2000)
-    weights = np.exp(-0.5 * ((inside - beta) / gamma) ** 2)
-    line = np.polyfit(inside, sigmoid(inside), 1, w=np.sqrt(weights))
     with style():
         figure, axes = new_figure(6.0, 3.0, 1, 2, width_ratios=[1.6, 1])
         axes[0].fill_between(z, 0, 0.6 * density, color="#dcdad2", linewidth=0)
         axes[0].plot(z, sigmoid(z), color=GREY, linewidth=1.4)
         axes[0].plot(inside, sigmoid(inside), color=BLUE, linewidth=3)
-        axes[0].plot(inside, np.polyval(line, inside), "--", color=VERMILION, linewidth=1.4)
+        axes[0].plot(inside, window.line(inside), "--", color=VERMILION, linewidth=1.4)
         axes[0].set_xlim(-12, 12)
         axes[0].set_ylim(-0.25, 1.25)
         axes[0].set_xlabel("z̃; grey: its density")
-        axes[0].set_title(f"σ(z̃): R² of a line {r2:.2f}", fontsize=11.5)
-        axes[1].hist(sigmoid(draws), np.linspace(0, 1, 21), color=BLUE)
+        axes[0].set_title(f"σ(z̃): R² of a line {window.r2:.2f}", fontsize=11.5)
+        axes[1].hist(outputs, np.linspace(0, 1, 21), color=BLUE)
         axes[1].set_yticks([])
         axes[1].set_xlabel("activation a")
         axes[1].set_title("what comes out", fontsize=11.5)
-    ends = np.mean((sigmoid(draws) < 0.05) | (sigmoid(draws) > 0.95))
+    ends = np.mean((outputs < 0.05) | (outputs > 0.95))
     words = (
-        f"With γ = {gamma:g} and β = {beta:g} a straight line explains {r2:.2f} of the sigmoid's "
-        f"variance; {100 * ends:.0f} % of the activations are below 0.05 or above 0.95."
+        f"With γ = {gamma:g} and β = {beta:g} a straight line explains {window.r2:.2f} of the "
+        f"sigmoid's variance; {100 * ends:.0f} % of the activations are below 0.05 or above 0.95."
     )
     return FigureWithWords(figure, true_minus(words))
 
@@ -180,7 +134,7 @@ def sigmoid_window() -> Explorable:
 
 def draw_float32_cliff(exponent: float, formula: str) -> FigureWithWords:
     """Draw the variances that float32 gives for 200 units, sorted."""
-    variances = np.sort(float32_variances(exponent, formula))
+    variances = np.sort(runs.float32_variances(exponent, formula))
     negative = int(np.sum(variances < 0))
     colour = VERMILION if formula == "one pass" else BLUE
     with style():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bncourse.arrays import Floats
-from bncourse.chapters.algorithm.runs import VarianceErrors, linear_r2
-from bncourse.chapters.gaussian import gaussian_mean, sigmoid
+from bncourse.chapters.algorithm.runs import VarianceErrors, Window
+from bncourse.chapters.gaussian import sigmoid
 from bncourse.display import FigureWithWords
 from bncourse.display.style import (
     BLUE,
@@ -30,29 +30,26 @@ __all__ = [
 ]
 
 
-def sigmoid_window(mean: float = 0.0, sd: float = 1.0) -> FigureWithWords:
+def sigmoid_window(window: Window) -> FigureWithWords:
     """Draw the sigmoid, the part of it that normal inputs use, and the best straight line.
 
     Parameters
     ----------
-    mean, sd : float
-        Of the inputs z̃: β and |γ|.
+    window : Window
+        From `bncourse.chapters.algorithm.runs.sigmoid_window`.
 
     Returns
     -------
     FigureWithWords
     """
+    mean, sd, low, high = window.mean, window.sd, window.low, window.high
     z = np.linspace(-6, 6, 601)
-    r2 = linear_r2(sigmoid, mean, sd)
-    centre = gaussian_mean(sigmoid, mean, sd)
-    slope = gaussian_mean(lambda v: sigmoid(v) * (v - mean), mean, sd) / sd**2
-    low, high = (float(sigmoid(np.array(mean + k * sd))) for k in (-1.645, 1.645))
     with style():
         figure, ax = new_figure(6.4, 3.9)
         density = np.exp(-0.5 * ((z - mean) / sd) ** 2)
         ax.fill_between(z, 0, 0.45 * density, color=GREY, alpha=0.25, linewidth=0)
         line_z = mean + sd * np.array([-2.0, 2.0])
-        (line,) = ax.plot(line_z, centre + slope * (line_z - mean), color=ORANGE)
+        (line,) = ax.plot(line_z, window.line(line_z), color=ORANGE)
         (curve,) = ax.plot(z, sigmoid(z), color=BLUE)
         used = np.abs(z - mean) <= 1.645 * sd
         ax.plot(z[used], sigmoid(z[used]), color=BLUE, linewidth=5)
@@ -71,7 +68,7 @@ def sigmoid_window(mean: float = 0.0, sd: float = 1.0) -> FigureWithWords:
     words = (
         f"For inputs with mean {mean:g} and standard deviation {sd:g} the middle 90 % of the "
         f"sigmoid's outputs lie between {low:.2f} and {high:.2f}, and the best straight line "
-        f"explains {100 * r2:.1f} % of their variance."
+        f"explains {100 * window.r2:.1f} % of their variance."
     )
     return FigureWithWords(figure, words)
 

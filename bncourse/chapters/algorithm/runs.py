@@ -20,7 +20,7 @@ from bncourse.chapters.common import (
     steps_to_accuracy,
     train_digits,
 )
-from bncourse.chapters.gaussian import gaussian_mean
+from bncourse.chapters.gaussian import gaussian_mean, sigmoid
 from bncourse.data import load_digits
 from bncourse.layers import Dense, Layer
 from bncourse.network import Sequential, mlp
@@ -75,6 +75,69 @@ def linear_r2(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0)
     variance = gaussian_mean(lambda z: (f(z) - f_mean) ** 2, mean, sd)
     covariance = gaussian_mean(lambda z: (f(z) - f_mean) * (z - mean) / sd, mean, sd)
     return covariance**2 / variance
+
+
+class Window(NamedTuple):
+    """The part of the sigmoid that normal inputs see, and the straight line that fits it best.
+
+    Attributes
+    ----------
+    mean, sd : float
+        Of the inputs.
+    low, high : float
+        Between them lie the middle 90 % of the outputs.
+    centre, slope : float
+        Value of the best line at `mean`, and its slope.
+    r2 : float
+        How much of the outputs' variance the line explains.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    centre: float
+    slope: float
+    r2: float
+
+    def line(self, z: Floats) -> Floats:
+        """Return the best line at z."""
+        return self.centre + self.slope * (z - self.mean)
+
+
+def sigmoid_window(mean: float = 0.0, sd: float = 1.0) -> Window:
+    """Measure how straight the sigmoid is where inputs from N(mean, sd²) fall.
+
+    Parameters
+    ----------
+    mean, sd : float
+        Of the inputs z̃: β and the size of γ.
+
+    Returns
+    -------
+    Window
+    """
+    low, high = (float(sigmoid(np.array(mean + k * sd))) for k in (-1.645, 1.645))
+    centre = gaussian_mean(sigmoid, mean, sd)
+    slope = gaussian_mean(lambda z: sigmoid(z) * (z - mean), mean, sd) / sd**2
+    return Window(mean, sd, low, high, centre, slope, linear_r2(sigmoid, mean, sd))
+
+
+def sigmoid_outputs(mean: float, sd: float, draws: int = 2000, seed: int = 0) -> Floats:
+    """Return the sigmoid of draws from N(mean, sd²).
+
+    Parameters
+    ----------
+    mean, sd : float
+        Of the inputs.
+    draws, seed : int
+        How many, and of the generator.
+
+    Returns
+    -------
+    array, shape (draws,)
+    """
+    return sigmoid(mean + sd * np.random.default_rng(seed).normal(size=draws))
 
 
 class Frozen(NamedTuple):
@@ -369,3 +432,44 @@ def peak_memory(function: Callable[[], object]) -> int:
 def fresh_network(seed: int = 0) -> Sequential:
     """Return the book's ReLU network with batch norm before training."""
     return mlp(SIZES, ReLU, rng=np.random.default_rng(seed))
+
+
+class Calculation(NamedTuple):
+    """The four equations on one unit's batch.
+
+    Attributes
+    ----------
+    mu, var : float
+        Mean and biased variance.
+    z_norm, z_tilde : array, shape (m,)
+        NaN where the formula gives no number.
+    """
+
+    mu: float
+    var: float
+    z_norm: Floats
+    z_tilde: Floats
+
+
+def calculate(z: Floats, gamma: float, beta: float, epsilon: float) -> Calculation:
+    """Return the four equations as they are written, with no protection against bad values.
+
+    Parameters
+    ----------
+    z : array, shape (m,)
+        One unit's values.
+    gamma, beta : float
+        Scale and shift.
+    epsilon : float
+        Added to the variance under the root; it may be 0 or negative here.
+
+    Returns
+    -------
+    Calculation
+    """
+    mu = float(np.mean(z))
+    var = float(np.mean((z - mu) ** 2))
+    # 0/0 and the root of a negative number are part of the lesson.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z_norm = (z - mu) / np.sqrt(np.float64(var + epsilon))
+    return Calculation(mu, var, z_norm, gamma * z_norm + beta)

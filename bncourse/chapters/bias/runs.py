@@ -395,3 +395,61 @@ def decay_run(gain: float, weight_decay: float, seed: int = 0) -> Growth:
     Growth
     """
     return weight_growth(seed, True, ReLU, 1.0, 800, weight_decay, gain, "he")
+
+
+MODES = ("training", "evaluation")
+
+
+#: w·x of one unit for eight examples, and how much the loss likes each output.
+WX = np.array([-1.6, -0.9, -0.4, -0.1, 0.3, 0.7, 1.1, 2.1])
+
+
+LIKING = np.array([0.5, -1.0, 0.3, 0.8, -0.2, 1.0, -0.7, 0.4])
+
+
+class Ghost(NamedTuple):
+    """One unit with a bias in front of batch norm.
+
+    Attributes
+    ----------
+    u, z_norm : array, shape (8,)
+        Before and after normalisation.
+    reference : array, shape (8,)
+        z_norm with b = 0 and c = 1.
+    slope : float
+        ∂J/∂b of a loss that is linear in the outputs.
+    """
+
+    u: Floats
+    z_norm: Floats
+    reference: Floats
+    slope: float
+
+
+def ghost(b: float, c: float, epsilon: float, mode: str) -> Ghost:
+    """Normalise u = c·(w·x) + b by its own statistics, or by those stored at b = 0 and c = 1.
+
+    Parameters
+    ----------
+    b : float
+        Bias.
+    c : float
+        Factor on the weights.
+    epsilon : float
+        Under the root, above 0 or 0.
+    mode : str
+        ``"training"`` or ``"evaluation"``.
+
+    Returns
+    -------
+    Ghost
+    """
+    u = c * WX + b
+    seen = u if mode == "training" else WX
+    inv_std = 1.0 / np.sqrt(np.var(seen) + epsilon)
+    z_norm = (u - np.mean(seen)) * inv_std
+    reference = (WX - np.mean(WX)) / np.sqrt(np.var(WX) + epsilon)
+    # In training mode the mean moves with b: each output's own slope meets that of the mean.
+    through_mean = np.mean(LIKING) if mode == "training" else 0.0
+    slope = float(np.sum(LIKING - through_mean) * inv_std)
+    return Ghost(u, z_norm, reference, slope)

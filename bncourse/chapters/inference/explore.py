@@ -4,66 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from bncourse.arrays import Floats
-from bncourse.averages import ExponentialMovingAverage
+from bncourse.chapters.inference.runs import (
+    TRUE_VARIANCE,
+    WEIGHED,
+    expected_average,
+    running_variance,
+)
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
 from bncourse.display.style import GREY, INK, ORANGE, WITH, new_figure, style
 
-#: What the number d weighs.
-CONVENTIONS = ("the old value", "the new value")
-TRUE_VARIANCE = 4.0
 STEPS = 100
-
-
-def running_variance(
-    decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
-) -> tuple[Floats, Floats]:
-    """Return batch variances of normal draws with variance 4, and their running average.
-
-    Parameters
-    ----------
-    decay : float
-        The number d, in (0, 1).
-    steps : int
-        Batches.
-    m : int
-        Examples in each, at least 2.
-    correction : bool
-        Whether the average's start at 0 is corrected.
-    bessel : bool
-        Whether each batch's variance is multiplied by m/(m − 1).
-    convention : str
-        One of `CONVENTIONS`: what d weighs.
-
-    Returns
-    -------
-    batches, average : array, shape (steps,)
-    """
-    z = np.random.default_rng(0).normal(1.0, np.sqrt(TRUE_VARIANCE), (steps, m))
-    batches = z.var(axis=1) * (m / (m - 1) if bessel else 1.0)
-    old = decay if convention == CONVENTIONS[0] else 1.0 - decay
-    average = ExponentialMovingAverage(old, bias_correction=correction)
-    return batches, np.array([float(average.update(float(v))) for v in batches])
-
-
-def expected_average(
-    decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
-) -> Floats:
-    """Return the mean of `running_variance`'s average over all draws: what is left is its bias.
-
-    Parameters
-    ----------
-    decay, steps, m, correction, bessel, convention
-        As for `running_variance`.
-
-    Returns
-    -------
-    array, shape (steps,)
-    """
-    old = decay if convention == CONVENTIONS[0] else 1.0 - decay
-    batch = TRUE_VARIANCE * (1.0 if bessel else (m - 1) / m)
-    weights = np.ones(steps) if correction else 1.0 - old ** np.arange(1.0, steps + 1)
-    return np.asarray(batch * weights)
 
 
 def draw_ema_lab(
@@ -131,6 +81,6 @@ def ema_lab() -> Explorable:
             "m": Range("examples, m", (2, 60), 60, high=256, step=1, form="{:.0f}"),
             "correction": Switch("bias correction"),
             "bessel": Switch("times m/(m − 1)"),
-            "convention": Choice("d weighs", CONVENTIONS, CONVENTIONS[0]),
+            "convention": Choice("d weighs", WEIGHED, WEIGHED[0]),
         },
     )

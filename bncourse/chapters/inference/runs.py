@@ -303,3 +303,61 @@ def variance_estimates(
         float(np.mean(v / truth)) for v in (within, bessel, within + between, bessel + between)
     ]
     return VarianceEstimates(*ratios)
+
+
+#: What the number d weighs.
+WEIGHED = ("the old value", "the new value")
+
+
+TRUE_VARIANCE = 4.0
+
+
+def running_variance(
+    decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
+) -> tuple[Floats, Floats]:
+    """Return batch variances of normal draws with variance 4, and their running average.
+
+    Parameters
+    ----------
+    decay : float
+        The number d, in (0, 1).
+    steps : int
+        Batches.
+    m : int
+        Examples in each, at least 2.
+    correction : bool
+        Whether the average's start at 0 is corrected.
+    bessel : bool
+        Whether each batch's variance is multiplied by m/(m − 1).
+    convention : str
+        One of `WEIGHED`: what d weighs.
+
+    Returns
+    -------
+    batches, average : array, shape (steps,)
+    """
+    z = np.random.default_rng(0).normal(1.0, np.sqrt(TRUE_VARIANCE), (steps, m))
+    batches = z.var(axis=1) * (m / (m - 1) if bessel else 1.0)
+    old = decay if convention == WEIGHED[0] else 1.0 - decay
+    average = ExponentialMovingAverage(old, bias_correction=correction)
+    return batches, np.array([float(average.update(float(v))) for v in batches])
+
+
+def expected_average(
+    decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
+) -> Floats:
+    """Return the mean of `running_variance`'s average over all draws: what is left is its bias.
+
+    Parameters
+    ----------
+    decay, steps, m, correction, bessel, convention
+        As for `running_variance`.
+
+    Returns
+    -------
+    array, shape (steps,)
+    """
+    old = decay if convention == WEIGHED[0] else 1.0 - decay
+    batch = TRUE_VARIANCE * (1.0 if bessel else (m - 1) / m)
+    weights = np.ones(steps) if correction else 1.0 - old ** np.arange(1.0, steps + 1)
+    return np.asarray(batch * weights)

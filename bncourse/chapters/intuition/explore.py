@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 
-from bncourse.activations import ReLU, Sigmoid, Tanh
-from bncourse.arrays import Floats
-from bncourse.chapters.common import BATCH_SIZE, train_digits
 from bncourse.chapters.intuition.figures import ALIKE
 from bncourse.chapters.intuition.runs import (
-    INIT,
-    RATE,
+    ACTIVATIONS,
+    ETAS,
     Trace,
-    gradient_norms,
     growth_per_layer,
+    narrow_gradient_norms,
     trace,
+    walk,
 )
-from bncourse.data import load_digits
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
 from bncourse.display.style import GREEN, GREY, INK, WITH, WITHOUT, new_figure, style
-from bncourse.landscape import GradientWalk, walk_along_gradient
-from bncourse.layers import Layer
-
-ACTIVATIONS: dict[str, type[Layer]] = {"ReLU": ReLU, "tanh": Tanh, "sigmoid": Sigmoid}
-#: η of the walk, in learning rates.
-ETAS = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0])
 
 
 def draw_noisy_batch_norm(references: dict[str, Trace], level: float) -> FigureWithWords:
@@ -85,51 +75,6 @@ def noisy_batch_norm() -> Explorable:
     )
 
 
-class Walk(NamedTuple):
-    """A walk down the gradient without and with batch norm.
-
-    Attributes
-    ----------
-    without, with_bn : GradientWalk
-    """
-
-    without: GradientWalk
-    with_bn: GradientWalk
-
-    @property
-    def ratio(self) -> float:
-        """β-smoothness without over with batch norm: above 1, batch norm is smoother."""
-        return float(self.without.smoothness.max() / self.with_bn.smoothness.max())
-
-
-@cache
-def walk(activation: str, gain: float, step: int) -> Walk:
-    """Walk along the gradient after some steps of training, without and with batch norm.
-
-    Parameters
-    ----------
-    activation : str
-        One of `ACTIVATIONS`.
-    gain : float
-        Factor on the initial weights.
-    step : int
-        Training steps before the walk.
-
-    Returns
-    -------
-    Walk
-        On the first batch of the training set.
-    """
-    kind = ACTIVATIONS[activation]
-    digits = load_digits()
-    walks = []
-    for bn in (False, True):
-        net, _ = train_digits(0, kind, bn, RATE[kind], step, init=INIT[kind], gain=gain)
-        x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
-        walks.append(walk_along_gradient(net, x, y, RATE[kind] * ETAS))
-    return Walk(*walks)
-
-
 def draw_landscape_walk(activation: str, gain: float, step: int) -> FigureWithWords:
     """Draw loss and gradient along the negative gradient, without and with batch norm."""
     both = walk(activation, gain, step)
@@ -176,12 +121,6 @@ def landscape_walk() -> Explorable:
     )
 
 
-@cache
-def norms(activation: str, batch_norm: bool, depth: int) -> Floats:
-    """Return the gradient norms of `gradient_norms`, 50 units wide."""
-    return gradient_norms(0, ACTIVATIONS[activation], batch_norm, depth, width=50)
-
-
 def draw_depth_profile(depth: int, activation: str, batch_norm: bool) -> FigureWithWords:
     """Draw the gradient norm of every layer at the start; the other network is grey."""
     with style():
@@ -190,15 +129,15 @@ def draw_depth_profile(depth: int, activation: str, batch_norm: bool) -> FigureW
             (not batch_norm, "#cfcdc6"),
             (batch_norm, WITH if batch_norm else WITHOUT),
         ):
-            values = norms(activation, bn, depth)
+            values = narrow_gradient_norms(activation, bn, depth)
             ax.semilogy(np.arange(1, depth + 1), values / values[-1], color=colour)
         ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
         ax.set_xlabel("layer, from the input (left)")
         ax.set_ylabel("gradient norm over last")
-        growth = growth_per_layer(norms(activation, batch_norm, depth))
+        growth = growth_per_layer(narrow_gradient_norms(activation, batch_norm, depth))
         name = f"{activation} {'with' if batch_norm else 'without'} batch norm"
         ax.set_title(f"{name}: × {growth:.2f} per layer")
-    first = norms(activation, batch_norm, depth)
+    first = narrow_gradient_norms(activation, batch_norm, depth)
     words = (
         f"{depth} layers of {activation} {'with' if batch_norm else 'without'} batch norm: the "
         f"gradient is multiplied by {growth:.2f} per layer towards the input, and the first "

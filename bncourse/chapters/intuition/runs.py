@@ -20,6 +20,7 @@ from bncourse.chapters.common import (
 from bncourse.chapters.gaussian import gaussian_mean
 from bncourse.data import load_digits
 from bncourse.landscape import (
+    GradientWalk,
     gauss_newton_spectrum,
     loss_and_gradient,
     spread,
@@ -591,3 +592,61 @@ def deep_sigmoid_accuracy(seed: int, batch_norm: bool) -> float:
         seed, Sigmoid, batch_norm, 0.1, 200, init="lecun", sizes=(64, *[50] * 20, 10)
     )
     return full_statistics_accuracy(net, load_digits())
+
+
+ACTIVATIONS: dict[str, type[Layer]] = {"ReLU": ReLU, "tanh": Tanh, "sigmoid": Sigmoid}
+
+
+#: η of the walk, in learning rates.
+ETAS = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0])
+
+
+class Walk(NamedTuple):
+    """A walk down the gradient without and with batch norm.
+
+    Attributes
+    ----------
+    without, with_bn : GradientWalk
+    """
+
+    without: GradientWalk
+    with_bn: GradientWalk
+
+    @property
+    def ratio(self) -> float:
+        """β-smoothness without over with batch norm: above 1, batch norm is smoother."""
+        return float(self.without.smoothness.max() / self.with_bn.smoothness.max())
+
+
+@cache
+def walk(activation: str, gain: float, step: int) -> Walk:
+    """Walk along the gradient after some steps of training, without and with batch norm.
+
+    Parameters
+    ----------
+    activation : str
+        One of `ACTIVATIONS`.
+    gain : float
+        Factor on the initial weights.
+    step : int
+        Training steps before the walk.
+
+    Returns
+    -------
+    Walk
+        On the first batch of the training set.
+    """
+    kind = ACTIVATIONS[activation]
+    digits = load_digits()
+    walks = []
+    for bn in (False, True):
+        net, _ = train_digits(0, kind, bn, RATE[kind], step, init=INIT[kind], gain=gain)
+        x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
+        walks.append(walk_along_gradient(net, x, y, RATE[kind] * ETAS))
+    return Walk(*walks)
+
+
+@cache
+def narrow_gradient_norms(activation: str, batch_norm: bool, depth: int) -> Floats:
+    """Return the gradient norms of `gradient_norms`, 50 units wide."""
+    return gradient_norms(0, ACTIVATIONS[activation], batch_norm, depth, width=50)

@@ -6,64 +6,11 @@ from functools import partial
 
 import numpy as np
 
-from bncourse.arrays import Floats
+from bncourse.chapters.minibatches.runs import COMPANIES, in_company, with_stored_statistics
 from bncourse.data import load_digits
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.style import GREY, VERMILION, WITH, new_figure, style
 from bncourse.network import Sequential
-from bncourse.statistics import (
-    kept_statistics,
-    layer_outputs,
-    population_statistics,
-    use_statistics,
-)
-
-COMPANIES = ("shuffled", "its own digit only")
-
-
-def _probabilities(logits: Floats) -> Floats:
-    """Return the softmax of one image's logits."""
-    e = np.exp(logits - logits.max())
-    shares: Floats = e / e.sum()
-    return shares
-
-
-def in_company(net: Sequential, m: int, company: str, draw: int, image: int = 0) -> Floats:
-    """Return the class probabilities of one test image among m − 1 training images.
-
-    Parameters
-    ----------
-    net : Sequential
-        With batch norm.
-    m : int
-        Examples in the batch, at least 2.
-    company : str
-        One of `COMPANIES`.
-    draw : int
-        Seed of the mates.
-    image : int
-        Of the test set.
-
-    Returns
-    -------
-    array, shape (10,)
-    """
-    digits = load_digits()
-    mates = np.arange(len(digits.x_train))
-    if company != COMPANIES[0]:
-        mates = mates[digits.y_train == digits.y_test[image]]
-    chosen = np.random.default_rng(draw).permutation(mates)[: m - 1]
-    batch = np.concatenate([digits.x_test[image : image + 1], digits.x_train[chosen]])
-    return _probabilities(layer_outputs(net, batch)[-1][0])
-
-
-def with_stored_statistics(net: Sequential, image: int = 0) -> Floats:
-    """Return the class probabilities of one test image with full-train statistics."""
-    digits = load_digits()
-    with kept_statistics(net):
-        use_statistics(net, population_statistics(net, digits.x_train))
-        logits = net.forward(digits.x_test[image : image + 1], training=False)
-    return _probabilities(logits[0])
 
 
 def draw_batch_mates(net: Sequential, m: int, company: str, draw: int) -> FigureWithWords:

@@ -432,3 +432,51 @@ def _on_test(net: Sequential, digits: Digits, x_statistics: Floats) -> tuple[flo
         use_statistics(net, population_statistics(net, x_statistics))
         loss, _ = SoftmaxCrossEntropy()(net.forward(digits.x_test, False), digits.y_test)
         return loss, accuracy(net, digits.x_test, digits.y_test)
+
+
+COMPANIES = ("shuffled", "its own digit only")
+
+
+def _probabilities(logits: Floats) -> Floats:
+    """Return the softmax of one image's logits."""
+    e = np.exp(logits - logits.max())
+    shares: Floats = e / e.sum()
+    return shares
+
+
+def in_company(net: Sequential, m: int, company: str, draw: int, image: int = 0) -> Floats:
+    """Return the class probabilities of one test image among m − 1 training images.
+
+    Parameters
+    ----------
+    net : Sequential
+        With batch norm.
+    m : int
+        Examples in the batch, at least 2.
+    company : str
+        One of `COMPANIES`.
+    draw : int
+        Seed of the mates.
+    image : int
+        Of the test set.
+
+    Returns
+    -------
+    array, shape (10,)
+    """
+    digits = load_digits()
+    mates = np.arange(len(digits.x_train))
+    if company != COMPANIES[0]:
+        mates = mates[digits.y_train == digits.y_test[image]]
+    chosen = np.random.default_rng(draw).permutation(mates)[: m - 1]
+    batch = np.concatenate([digits.x_test[image : image + 1], digits.x_train[chosen]])
+    return _probabilities(layer_outputs(net, batch)[-1][0])
+
+
+def with_stored_statistics(net: Sequential, image: int = 0) -> Floats:
+    """Return the class probabilities of one test image with full-train statistics."""
+    digits = load_digits()
+    with kept_statistics(net):
+        use_statistics(net, population_statistics(net, digits.x_train))
+        logits = net.forward(digits.x_test[image : image + 1], training=False)
+    return _probabilities(logits[0])

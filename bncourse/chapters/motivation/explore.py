@@ -8,88 +8,25 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from bncourse.arrays import Floats
-from bncourse.chapters.motivation.runs import GOOD, Map, map_run
-from bncourse.data import standardize, two_features, whiten
+from bncourse.chapters.motivation.runs import (
+    FEATURES,
+    GOOD,
+    START,
+    Map,
+    bowl,
+    descent_path,
+    map_run,
+    steps_down,
+)
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.style import GREY, INK, WITH, WITHOUT, new_figure, style
 
-#: What can be done to the two features before descent.
-FEATURES = ("raw", "standardised", "whitened")
-START = np.array([1.0, 0.7])
 #: Test accuracy below which the words of a frame don't tell a bad network from a worse one: such
 #: runs are chaotic, and their third digit depends on the processor.
 POOR = 0.60
 
 #: The axes stand still from frame to frame, and drawing takes half the time.
 FIXED_MARGINS: Any = {"figure.constrained_layout.use": False}
-
-
-def bowl(scale: float, correlation: float, features: str) -> Floats:
-    """Return the curvature matrix of the bowl over two features.
-
-    Parameters
-    ----------
-    scale : float
-        Standard deviation of the second feature; that of the first is 1.
-    correlation : float
-        Between them.
-    features : str
-        One of `FEATURES`.
-
-    Returns
-    -------
-    array, shape (2, 2)
-        XᵀX/m.
-    """
-    x = two_features(100, scale, correlation, np.random.default_rng(0))
-    if features == "standardised":
-        (x,) = standardize(x)
-    if features == "whitened":
-        (x,) = whiten(x)
-    return x.T @ x / len(x)
-
-
-def descent_path(hessian: Floats, rate: float, steps: Floats) -> Floats:
-    """Return where gradient descent is after so many steps, by its closed form.
-
-    In the directions of the bowl's axes each step multiplies the distance to the minimum by
-    1 − αλ, so that thousands of steps cost no more than one.
-
-    Parameters
-    ----------
-    hessian : array, shape (2, 2)
-        Curvature.
-    rate : float
-        α as a multiple of 1/λmax.
-    steps : array, shape (k,)
-        Numbers of steps.
-
-    Returns
-    -------
-    array, shape (k, 2)
-    """
-    values, axes = np.linalg.eigh(hessian)
-    shrink = 1.0 - rate * values / values[-1]
-    path: Floats = (shrink ** np.asarray(steps)[:, np.newaxis] * (START @ axes)) @ axes.T
-    return path
-
-
-def steps_down(hessian: Floats, rate: float, tolerance: float = 1e-3) -> int:
-    """Return the steps until a thousandth of the starting distance is left, for rates below 2."""
-
-    def arrived(step: int) -> bool:
-        (w,) = descent_path(hessian, rate, np.array([step]))
-        return bool(np.linalg.norm(w) <= tolerance * np.linalg.norm(START))
-
-    high = 1
-    while not arrived(high):
-        high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if arrived(middle) else (middle, high)
-    return high
 
 
 def draw_contour_bowl(
