@@ -1,13 +1,14 @@
-"""The explorable: frames, their order, the HTML form, the text form, the live form."""
+"""The explorable (frames, their order, its HTML, text and live forms), and figures' words."""
 
 import json
 import re
 from html import unescape
+from types import SimpleNamespace
 
 import pytest
 
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
-from bncourse.display.style import new_figure, style
+from bncourse.display.style import join, new_figure, style
 
 
 def draw(x, kind, on, hidden=7.0):
@@ -169,3 +170,20 @@ def test_live_sliders_have_their_own_ends_steps_and_scales():
 def test_bad_controls_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("values", "joined"), [("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")]
+)
+def test_words_are_joined_as_in_a_sentence(values, joined):
+    assert join(list(values)) == joined
+
+
+@pytest.mark.parametrize("words", ["", "   ", "no full stop", None, 5])
+def test_a_figure_without_a_sentence_is_refused(words):
+    with pytest.raises(ValueError, match=r"words: expected one or two sentences, got"):
+        FigureWithWords(SimpleNamespace(), words)
+
+
+def test_words_are_one_line():
+    assert FigureWithWords(SimpleNamespace(), "Two\n   lines. ").words == "Two lines."
