@@ -32,7 +32,7 @@ def build(case: Case, relu: type[ReLU] = ReLU) -> Sequential:
     n_out, n_in = weights.output.shape
     net = Sequential([*layers, Dense(n_in, n_out, dtype=dtype)])
     for layer, w in zip(net.layers[::3], [*weights.hidden, weights.output], strict=True):
-        layer.params["w"][...] = w
+        layer.params["w"] = w
     return net
 
 
@@ -48,7 +48,7 @@ def training_step(
     def step() -> float:
         z = trained.forward(x, training=True)
         loss, dz = loss_of(z, y)
-        trained.backward_parameters(dz)
+        trained.backward(dz, need_input_gradient=False)
         if update is None:
             adam.step(trained.theta, trained.dtheta)
         else:
@@ -62,8 +62,8 @@ def batch_norm(case: Case) -> Callable[[], object]:
     """Return a function that does one part of batch norm."""
     z, gamma, beta, dz_tilde = bn_arrays(case)
     layer = BatchNorm(case["n"], EPSILON, DECAY, dtype=np.dtype(case["dtype"]))
-    layer.params["gamma"][...] = gamma
-    layer.params["beta"][...] = beta
+    layer.params["gamma"] = gamma
+    layer.params["beta"] = beta
     layer.forward(z, training=True)
     parts: dict[str, Callable[[], object]] = {
         "forward": lambda: layer.forward(z, training=True),

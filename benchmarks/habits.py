@@ -48,14 +48,12 @@ def without_flat_vector(case: Case) -> Callable[[], float]:
 class WhereReLU(ReLU):
     """Choose between z and 0, and between the gradient and 0, by `np.where`."""
 
-    def forward(self, z: Array, training: bool) -> Array:
-        """Compute max(0, z)."""
+    def _forward(self, z: Array, training: bool) -> Array:
         self.z = z
         return np.where(z > 0, z, 0)
 
-    def backward(self, dz: Array) -> Array:
-        """Pass the gradient where z was positive."""
-        return np.where(self.z > 0, dz, 0)
+    def _backward(self, da: Array) -> Array:
+        return np.where(self.z > 0, da, 0)
 
 
 def without_mask(case: Case) -> Callable[[], float]:
@@ -80,7 +78,7 @@ def batch_norm_backward_by_graph(
 
 def without_simplified_backward(case: Case) -> Callable[[], float]:
     """Use `batch_norm_backward_by_graph`."""
-    normalization.batch_norm_backward = batch_norm_backward_by_graph
+    normalization._batch_norm_backward = batch_norm_backward_by_graph
     return course.training_step(case)
 
 
@@ -91,4 +89,7 @@ def without_ones(case: Case) -> Callable[[], float]:
         assert replaced == 2, "the package no longer sums by ones @ a"
         lines = [line for line in source.splitlines() if "np.ones" not in line]
         exec("\n".join(lines), vars(normalization))
+    # What the layer calls, past the check of public calls.
+    normalization._batch_norm = normalization.batch_norm.__wrapped__
+    normalization._batch_norm_backward = normalization.batch_norm_backward.__wrapped__
     return course.training_step(case)

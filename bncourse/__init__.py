@@ -16,38 +16,31 @@ from bncourse.landscape import (
     gauss_newton_spectrum,
     gram_spectrum,
     loss_and_gradient,
-    spread,
+    max_over_median,
     walk_along_gradient,
 )
-from bncourse.layers import (
-    Dense,
-    Layer,
-    Parameters,
-    he_normal,
-    lecun_normal,
-    xavier_normal,
-)
-from bncourse.losses import SoftmaxCrossEntropy
-from bncourse.network import Sequential, mlp
+from bncourse.layers import Dense, Layer, Parameters, initial_weights
+from bncourse.losses import Loss, SoftmaxCrossEntropy
+from bncourse.network import Residual, Sequential, mlp
 from bncourse.normalization import (
     BatchNorm,
     BatchNormCache,
     batch_norm,
     batch_norm_backward,
-    fold,
+    fold_batch_norm,
 )
 from bncourse.optimizers import Adam, GradientDescent, Momentum, Optimizer, RMSprop
 from bncourse.statistics import (
     Statistics,
-    kept_statistics,
     layer_outputs,
     population_statistics,
-    use_statistics,
+    preserve_statistics,
+    set_statistics,
 )
 from bncourse.sweeps import Run, SweepResult, sweep
 from bncourse.training import History, accuracy, train
 
-__version__ = "1.0.0"
+__version__ = "2.0.0"
 
 __all__ = [
     "Adam",
@@ -62,12 +55,14 @@ __all__ = [
     "History",
     "Layer",
     "LeakyReLU",
+    "Loss",
     "MiniBatches",
     "Momentum",
     "Optimizer",
     "Parameters",
     "RMSprop",
     "ReLU",
+    "Residual",
     "Run",
     "Sequential",
     "Sigmoid",
@@ -79,26 +74,24 @@ __all__ = [
     "batch_norm",
     "batch_norm_backward",
     "condition_number",
-    "fold",
+    "fold_batch_norm",
     "gauss_newton_spectrum",
     "gradient_check",
     "gradient_errors",
     "gram_spectrum",
-    "he_normal",
-    "kept_statistics",
+    "initial_weights",
     "layer_outputs",
-    "lecun_normal",
     "load_digits",
     "loss_and_gradient",
+    "max_over_median",
     "mlp",
     "population_statistics",
-    "spread",
+    "preserve_statistics",
+    "set_statistics",
     "standardize",
     "sweep",
     "train",
     "two_features",
-    "use_statistics",
     "walk_along_gradient",
     "whiten",
-    "xavier_normal",
 ]

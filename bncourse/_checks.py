@@ -1,7 +1,8 @@
-"""The checks that every public function makes on what it is given, in one place.
+"""What a public call refuses, in one place.
 
 A layer that accepts a wrong array does not fail: it learns something else. So each check
-names what was expected and what came, and is made before anything is written.
+names what was expected and what came, and is made before anything is written. Public calls
+check what comes in, once; inside a network, layers call each other without.
 """
 
 from __future__ import annotations
@@ -94,12 +95,22 @@ def batch_norm_arguments(
 ) -> tuple[Floats, Floats, Floats, float]:
     """Return what `batch_norm` is given, if it fits together."""
     z = batch(z, None, "z")
-    if not (z.flags.c_contiguous or z.flags.f_contiguous):
+    if not z.flags.forc:
         # BLAS does not take other layouts, and NumPy's own sum loses digits in float32.
         z = z.copy()
     n = z.shape[1]
     gamma, beta = per_unit(gamma, n, "gamma"), per_unit(beta, n, "beta")
     return z, gamma, beta, number(epsilon, "epsilon", low=0.0)
+
+
+def numbers(value: object, shape: tuple[int, ...], name: str) -> Floats:
+    """Return `value` as an array, if it holds real numbers and has exactly that shape."""
+    array = np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray) or array.dtype.kind not in "fiubc":
+        raise TypeError(f"{name}: expected an array of shape {shape}, got {_describe(value)}")
+    if array.dtype.kind in "bc" or array.shape != shape:
+        raise ValueError(f"{name}: expected real numbers of shape {shape}, got {_describe(array)}")
+    return array
 
 
 def finite(array: Floats, name: str) -> Floats:
@@ -110,6 +121,15 @@ def finite(array: Floats, name: str) -> Floats:
             f"{array.size} that are not"
         )
     return array
+
+
+def statistics(mean: object, var: object, n: int) -> tuple[Floats, Floats]:
+    """Return a mean and a variance of n units, if they can be used to normalise."""
+    means, variances = per_unit(mean, n, "mean"), per_unit(var, n, "var")
+    finite(means, "mean"), finite(variances, "var")
+    if np.any(variances < 0):
+        raise ValueError(f"var: expected no negative variance, got {variances.min()}")
+    return means, variances
 
 
 def labels(value: object, m: int, classes: int, name: str = "y") -> Integers:

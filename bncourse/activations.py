@@ -3,82 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bncourse import _checks as check
 from bncourse.arrays import Floats
-from bncourse.layers import Parameters
+from bncourse.layers import Layer
 
 
-class _Activation:
-    """What the activations share: no parameters, and a derivative kept from the forward pass.
-
-    A subclass gives `_apply`, which returns the output and, for training, its derivative.
-    """
-
-    def __init__(self) -> None:
-        self.params = Parameters()
-        self.grads = Parameters()
-        self._derivative: Floats | np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None = None
-
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Apply the function to every element.
-
-        Parameters
-        ----------
-        z : array, shape (m, n)
-            One example per row.
-        training : bool
-            Whether to keep what `backward` needs.
-
-        Returns
-        -------
-        array, shape (m, n), of the dtype of `z`
-
-        Raises
-        ------
-        ValueError, TypeError
-            If `z` is not a float array of two dimensions.
-        """
-        z, training = check.batch(z, None, "z"), check.flag(training, "training")
-        a = self._apply(z)
-        self._derivative = self._differentiate(z, a) if training else None
-        return a
-
-    def backward(self, dz: Floats) -> Floats:
-        """Multiply the gradient by the derivative, element by element.
-
-        Parameters
-        ----------
-        dz : array, shape (m, n)
-            Gradient of the loss with respect to the output a.
-
-        Returns
-        -------
-        array, shape (m, n)
-            Gradient of the loss with respect to the input z.
-
-        Raises
-        ------
-        ValueError
-            If no forward pass in training mode came before, or if `dz` has another shape than
-            that output, or another dtype than float32 or float64.
-        TypeError
-            If `dz` is not an array.
-        """
-        if self._derivative is None:
-            raise ValueError("backward: expected a forward pass with training=True before it")
-        return check.gradient(dz, self._derivative.shape, "dz") * self._derivative
-
-    def _apply(self, z: Floats) -> Floats:
-        raise NotImplementedError
-
-    def _differentiate(
-        self, z: Floats, a: Floats
-    ) -> Floats | np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        raise NotImplementedError
-
-
-class ReLU(_Activation):
+class ReLU(Layer):
     r"""The rectified linear unit.
 
     .. math:: a = \max(0, z), \qquad a' = 1 \text{ if } z > 0 \text{ else } 0
@@ -86,20 +18,27 @@ class ReLU(_Activation):
     Notes
     -----
     At z = 0, where there is no derivative, 0 is used, as everywhere.
+
+    Examples
+    --------
+    >>> ReLU().forward(np.array([[-1.0, 2.0]]), training=False)
+    array([[0., 2.]])
     """
 
-    def _apply(self, z: Floats) -> Floats:
+    _transient = ("_positive",)
+    _positive: NDArray[np.bool_]
+
+    def _forward(self, z: Floats, training: bool) -> Floats:
+        # A boolean mask takes an eighth of the memory, and multiplying by it needs no branch.
+        self._positive = z > 0
         # NumPy has a vectorised maximum for two arrays, and a slow one for an array and a number.
         return np.maximum(z, np.zeros(z.shape[1], z.dtype))
 
-    def _differentiate(
-        self, z: Floats, a: Floats
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        # A boolean mask takes an eighth of the memory, and multiplying by it needs no branch.
-        return z > 0
+    def _backward(self, da: Floats) -> Floats:
+        return da * self._positive
 
 
-class LeakyReLU(_Activation):
+class LeakyReLU(Layer):
     r"""A rectified linear unit with a small slope on the left.
 
     .. math:: a = z \text{ if } z > 0 \text{ else } s z, \qquad
@@ -108,56 +47,83 @@ class LeakyReLU(_Activation):
     Parameters
     ----------
     slope : float
-        s above, in [0, 1).
+        s above, in (0, 1). With 0 it would be `ReLU`.
 
     Raises
     ------
     ValueError
-        If `slope` is outside [0, 1).
+        If `slope` is outside (0, 1).
 
     Notes
     -----
     Source: Maas, Hannun and Ng (2013).
+
+    Examples
+    --------
+    >>> LeakyReLU(0.5).forward(np.array([[-1.0, 2.0]]), training=False)
+    array([[-0.5,  2. ]])
     """
+
+    _transient = ("_slopes",)
+    _slopes: Floats
 
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__()
-        self.slope = check.number(slope, "slope", low=0.0, high=1.0)
+        self.slope = check.number(slope, "slope", low=0.0, high=1.0, open_low=True)
 
-    def _apply(self, z: Floats) -> Floats:
-        # For a slope below 1 the larger of z and s·z is z on the right and s·z on the left.
-        return np.maximum(z, z * z.dtype.type(self.slope))
-
-    def _differentiate(self, z: Floats, a: Floats) -> Floats:
+    def _forward(self, z: Floats, training: bool) -> Floats:
         slope = z.dtype.type(self.slope)
-        return slope + (1 - slope) * (z > 0)
+        self._slopes = slope + (1 - slope) * (z > 0)
+        # For a slope below 1 the larger of z and s·z is z on the right and s·z on the left.
+        return np.maximum(z, slope * z)
+
+    def _backward(self, da: Floats) -> Floats:
+        return da * self._slopes
 
 
-class Sigmoid(_Activation):
+class Sigmoid(Layer):
     r"""The logistic function.
 
     .. math:: a = \frac{1}{1 + e^{-z}}, \qquad a' = a\,(1 - a)
+
+    Examples
+    --------
+    >>> Sigmoid().forward(np.array([[0.0]]), training=False)
+    array([[0.5]])
     """
 
-    def _apply(self, z: Floats) -> Floats:
+    _transient = ("_slopes",)
+    _slopes: Floats
+
+    def _forward(self, z: Floats, training: bool) -> Floats:
         # ½(1 + tanh(z/2)) is the same function, and exp can't overflow in it.
-        a = np.tanh(z * z.dtype.type(0.5))
-        a += 1
-        a *= z.dtype.type(0.5)
+        half = z.dtype.type(0.5)
+        a: Floats = half * (1 + np.tanh(half * z))
+        self._slopes = a * (1 - a)
         return a
 
-    def _differentiate(self, z: Floats, a: Floats) -> Floats:
-        return a * (1 - a)
+    def _backward(self, da: Floats) -> Floats:
+        return da * self._slopes
 
 
-class Tanh(_Activation):
+class Tanh(Layer):
     r"""The hyperbolic tangent.
 
     .. math:: a = \tanh z, \qquad a' = 1 - a^2
+
+    Examples
+    --------
+    >>> Tanh().forward(np.array([[0.0]]), training=False)
+    array([[0.]])
     """
 
-    def _apply(self, z: Floats) -> Floats:
-        return np.tanh(z)
+    _transient = ("_slopes",)
+    _slopes: Floats
 
-    def _differentiate(self, z: Floats, a: Floats) -> Floats:
-        return 1 - a * a
+    def _forward(self, z: Floats, training: bool) -> Floats:
+        a = np.tanh(z)
+        self._slopes = 1 - a * a
+        return a
+
+    def _backward(self, da: Floats) -> Floats:
+        return da * self._slopes

@@ -34,6 +34,12 @@ class ExponentialMovingAverage:
     ------
     ValueError
         If `decay` is outside [0, 1).
+
+    Examples
+    --------
+    >>> average = ExponentialMovingAverage(0.9)
+    >>> [round(float(average.update(x)), 3) for x in (4.0, 4.0, 1.0)]
+    [4.0, 4.0, 2.893]
     """
 
     def __init__(self, decay: float, bias_correction: bool = True) -> None:
@@ -82,6 +88,12 @@ class CumulativeAverage:
     ----------
     steps : int
         Values seen.
+
+    Examples
+    --------
+    >>> average = CumulativeAverage()
+    >>> [float(average.update(x)) for x in (4.0, 2.0, 3.0)]
+    [4.0, 3.0, 3.0]
     """
 
     def __init__(self) -> None:

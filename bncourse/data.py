@@ -196,7 +196,8 @@ def two_features(m: int, scale: float, correlation: float, rng: np.random.Genera
 class MiniBatches:
     """Deal all examples into mini-batches, in a new random order each time it is iterated.
 
-    Iterating once is one epoch: every example appears in exactly one batch.
+    Iterating once is one epoch: every example appears in exactly one batch, or, with
+    `drop_last`, in at most one.
 
     Parameters
     ----------

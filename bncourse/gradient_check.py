@@ -6,10 +6,8 @@ import numpy as np
 
 from bncourse import _checks as check
 from bncourse.arrays import Floats, Integers
-from bncourse.losses import SoftmaxCrossEntropy
-from bncourse.network import Sequential
-from bncourse.statistics import kept_statistics
-from bncourse.training import Loss
+from bncourse.losses import Loss, SoftmaxCrossEntropy
+from bncourse.network import Sequential, undisturbed
 
 
 def gradient_errors(
@@ -18,10 +16,12 @@ def gradient_errors(
     y: Integers,
     loss: Loss | None = None,
     step: float = 1e-5,
+    *,
+    training: bool = True,
 ) -> dict[str, float]:
     r"""Return, for each parameter array, how far its gradient is from central differences.
 
-    Each parameter is moved by ±h in turn, in training mode:
+    Each parameter is moved by ±h in turn:
 
     .. math::
 
@@ -36,16 +36,17 @@ def gradient_errors(
     Parameters
     ----------
     net : Sequential
-        Of float64 parameters. It is left as it was, running statistics included; `dtheta` holds
-        the gradient.
+        Of float64 parameters. It is left as it was, running statistics and gradients included.
     x : array, shape (m, n)
-        Examples.
+        Examples; float32 ones are converted.
     y : array of int, shape (m,)
         Labels.
     loss : callable, optional
         By default `SoftmaxCrossEntropy`.
     step : float
         h above.
+    training : bool
+        The mode of the passes. In evaluation batch norm's statistics are constants.
 
     Returns
     -------
@@ -63,29 +64,35 @@ def gradient_errors(
     check.instance(net, Sequential, "net")
     loss = SoftmaxCrossEntropy() if loss is None else check.function(loss, "loss")
     h = check.number(step, "step", low=0.0, open_low=True)
-    if net.dtype != np.float64:
+    if net.dtype is not None and net.dtype != np.float64:
         raise ValueError(f"net: expected parameters of dtype float64, got {net.dtype}")
-    numeric = np.empty_like(net.theta)
-    with kept_statistics(net):
-        for k in range(net.theta.size):
-            kept = net.theta[k]
-            try:
-                net.theta[k] = kept + h
-                above, _ = loss(net.forward(x, training=True), y)
-                net.theta[k] = kept - h
-                below, _ = loss(net.forward(x, training=True), y)
-            finally:
-                net.theta[k] = kept
-            numeric[k] = (above - below) / (2 * h)
-        _, dz = loss(net.forward(x, training=True), y)
-        net.backward(dz)
+    # Differences need all digits of the loss.
+    x = check.float_array(x, "x").astype(np.float64, copy=False)
 
-    floor = 1e-3 * float(np.linalg.norm(net.dtheta))
+    def cost() -> tuple[float, Floats]:
+        # Each pass starts from the same state, so that a random layer draws the same numbers.
+        with undisturbed(net):
+            return loss(net.forward(x, training=training), y)
+
+    numeric = np.empty_like(net.theta)
+    with undisturbed(net):
+        for k, kept in enumerate(net.theta.copy()):
+            net.theta[k] = kept + h
+            above, _ = cost()
+            net.theta[k] = kept - h
+            below, _ = cost()
+            net.theta[k] = kept
+            numeric[k] = (above - below) / (2 * h)
+        _, dz = loss(net.forward(x, training=training), y)
+        net.backward(dz, need_input_gradient=False)
+        analytic = net.dtheta.copy()
+
+    floor = 1e-3 * float(np.linalg.norm(analytic))
     errors: dict[str, float] = {}
     start = 0
     for i, layer in enumerate(net.layers):
         for name, p in layer.params.items():
-            ours, theirs = net.dtheta[start : start + p.size], numeric[start : start + p.size]
+            ours, theirs = analytic[start : start + p.size], numeric[start : start + p.size]
             scale = max(float(np.linalg.norm(ours) + np.linalg.norm(theirs)), floor)
             # A gradient that is zero everywhere agrees with differences that are zero.
             difference = float(np.linalg.norm(ours - theirs))
@@ -100,6 +107,8 @@ def gradient_check(
     y: Integers,
     loss: Loss | None = None,
     step: float = 1e-5,
+    *,
+    training: bool = True,
 ) -> float:
     """Return the largest of `gradient_errors`: below 1e-7 where the backward pass is right.
 
@@ -109,6 +118,8 @@ def gradient_check(
         As for `gradient_errors`. Use odd parameters (γ not 1, β not 0, biases not 0): zeros hide
         a wrong backward pass. A ReLU whose input is within `step` of 0 has no derivative there
         and shows a large error without a fault.
+    training : bool
+        As for `gradient_errors`. A layer with two modes is checked in both.
 
     Returns
     -------
@@ -120,4 +131,5 @@ def gradient_check(
     ValueError, TypeError
         As `gradient_errors`.
     """
-    return max(gradient_errors(net, x, y, loss, step).values(), default=0.0)
+    errors = gradient_errors(net, x, y, loss, step, training=training)
+    return max(errors.values(), default=0.0)

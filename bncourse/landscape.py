@@ -8,21 +8,19 @@ import numpy as np
 
 from bncourse import _checks as check
 from bncourse.arrays import Floats, Integers
-from bncourse.losses import SoftmaxCrossEntropy
-from bncourse.network import Sequential
-from bncourse.statistics import kept_statistics, layer_outputs
-from bncourse.training import Loss
+from bncourse.losses import Loss, SoftmaxCrossEntropy
+from bncourse.network import Sequential, undisturbed
 
 
 def loss_and_gradient(
     net: Sequential, x: Floats, y: Integers, loss: Loss | None = None
 ) -> tuple[float, Floats]:
-    """Return J and ∂J/∂θ of a batch in training mode; running statistics are left as they were.
+    """Return J and ∂J/∂θ of a batch in training mode.
 
     Parameters
     ----------
     net : Sequential
-        Its `dtheta` is overwritten.
+        Left as it was, running statistics and gradients included.
     x : array, shape (m, n)
         Examples.
     y : array of int, shape (m,)
@@ -42,10 +40,10 @@ def loss_and_gradient(
         If the data don't fit.
     """
     loss = SoftmaxCrossEntropy() if loss is None else check.function(loss, "loss")
-    with kept_statistics(net):
+    with undisturbed(check.instance(net, Sequential, "net")):
         value, dz = loss(net.forward(x, training=True), y)
-        net.backward(dz)
-    return value, net.dtheta.copy()
+        net.backward(dz, need_input_gradient=False)
+        return value, net.dtheta.copy()
 
 
 class GradientWalk(NamedTuple):
@@ -84,7 +82,7 @@ def walk_along_gradient(
     Parameters
     ----------
     net : Sequential
-        Left as it was, apart from `dtheta`.
+        Left as it was.
     x : array, shape (m, n)
         Examples; one batch for the whole walk.
     y : array of int, shape (m,)
@@ -115,13 +113,11 @@ def walk_along_gradient(
     _, g = loss_and_gradient(net, x, y, loss)
     start = net.theta.copy()
     losses, distances = np.empty(len(steps)), np.empty(len(steps))
-    try:
+    with undisturbed(net):
         for i, eta in enumerate(steps):
-            net.theta[...] = start - eta * g
+            net.theta = start - eta * g
             losses[i], g_there = loss_and_gradient(net, x, y, loss)
             distances[i] = np.linalg.norm(g_there - g)
-    finally:
-        net.theta[...] = start
     norm = float(np.linalg.norm(g))
     return GradientWalk(steps, losses, distances, distances / (steps * norm), norm)
 
@@ -160,7 +156,7 @@ def gram_spectrum(a: Floats, centred: bool = False) -> Floats:
     return np.maximum(eigenvalues, 0.0)
 
 
-def spread(eigenvalues: Floats) -> float:
+def max_over_median(eigenvalues: Floats) -> float:
     """Return the largest eigenvalue over the median one (the smallest is often 0).
 
     Parameters
@@ -229,7 +225,7 @@ def gauss_newton_spectrum(net: Sequential, x: Floats) -> Floats:
     Parameters
     ----------
     net : Sequential
-        In training mode: batch norm uses the statistics of `x`. Left as it was but for `dtheta`.
+        In training mode: batch norm uses the statistics of `x`. Left as it was.
     x : array, shape (m, n)
         Few examples: the cost is m·k backward passes.
 
@@ -247,19 +243,18 @@ def gauss_newton_spectrum(net: Sequential, x: Floats) -> Floats:
     -----
     Source: Schraudolph (2002). It is the Hessian without the curvature of the network itself.
     """
-    z = check.finite(layer_outputs(net, x, "batch")[-1], "the logits")
-    m, k = z.shape
-    y_hat = np.exp(z - z.max(axis=1, keepdims=True))
-    y_hat /= y_hat.sum(axis=1, keepdims=True)
-    rows = np.empty((m * k, net.theta.size))
-    with kept_statistics(net):
-        net.forward(x, training=True)
+    with undisturbed(check.instance(net, Sequential, "net")):
+        z = check.finite(net.forward(x, training=True), "the logits")
+        m, k = z.shape
+        y_hat = np.exp(z - z.max(axis=1, keepdims=True))
+        y_hat /= y_hat.sum(axis=1, keepdims=True)
+        rows = np.empty((m * k, net.theta.size))
         for i in range(m):
             # A root of H: its columns c satisfy Σ c cᵀ = diag(ŷ) − ŷ ŷᵀ.
             root = np.diag(np.sqrt(y_hat[i])) - np.outer(y_hat[i], np.sqrt(y_hat[i]))
             for c in range(k):
                 dz = np.zeros_like(z)
                 dz[i] = root[:, c]
-                net.backward(dz)
+                net.backward(dz, need_input_gradient=False)
                 rows[i * k + c] = net.dtheta
     return np.maximum(np.linalg.eigvalsh(rows @ rows.T / m)[::-1], 0.0)

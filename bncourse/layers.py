@@ -1,14 +1,19 @@
-"""The `Layer` protocol, its parameters, and the one layer with weights: `Dense`.
+"""`Layer`, what everything in a network is, and `Dense`, the layer with weights.
 
-Everything that a network is made of does two things: it turns a batch into another batch
-(`forward`), and it turns the gradient of the loss with respect to its output into the gradient
-with respect to its input (`backward`), leaving the gradients of its own parameters in `grads`.
+A layer turns a batch into another batch (`forward`), and the gradient of the loss with respect to
+its output into the gradient with respect to its input (`backward`), leaving the gradients of its
+own parameters in `grads`. `Layer` guards both; a subclass writes the mathematics between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+import copy
+import inspect
+import re
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from weakref import ref
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -16,154 +21,587 @@ from numpy.typing import DTypeLike
 from bncourse import _checks as check
 from bncourse.arrays import Floats
 
-Initializer = Callable[[np.random.Generator, int, int], Floats]
+if TYPE_CHECKING:
+    from typing import Self
 
 
-class Parameters(dict[str, Floats]):
-    """A dict of arrays whose arrays are changed in place and never replaced.
+class Parameters(MutableMapping[str, Floats]):
+    """A layer's arrays by name: names and shapes are fixed, assignment copies into place.
 
-    The network keeps all parameters in one flat vector, and each array here is a view into it.
-    ``params["w"] = new`` would cut that tie without a word, so it raises;
-    ``params["w"][...] = new`` and ``params["w"] += change`` do what is meant.
+    All parameters of a network live in one flat vector, of which each array here is a part. So
+    ``params["w"] = new`` writes the numbers of `new` into that part, and so do
+    ``params["w"][...] = new`` and ``params["w"] += change``.
 
     Raises
     ------
     TypeError
-        When a name is bound to another array, or added, or deleted.
+        When a name is added or deleted, or something that isn't an array of numbers is assigned.
+    ValueError
+        When an array of another shape, or of complex numbers or booleans, is assigned.
     """
 
+    def __init__(self, arrays: dict[str, Floats], label: str) -> None:
+        self._arrays = arrays
+        self._label = label
+
+    def __getitem__(self, name: str) -> Floats:
+        return self._arrays[name]
+
     def __setitem__(self, name: str, value: Floats) -> None:
-        # `params["w"] += dw` ends in an assignment of the same array: that is in place.
-        if self.get(name) is not value:
+        array = self._arrays.get(name)
+        if array is None:
             raise TypeError(
-                f"parameters are changed in place: write params[{name!r}][...] = value "
-                f"instead of params[{name!r}] = value"
+                f"{self._label}[{name!r}]: expected one of {sorted(self._arrays)}, got another "
+                f"name: a layer says what parameters it has in "
+                f"super().__init__(n_in, n_out, {name}=…)"
             )
+        # `params["w"] += dw` ends in an assignment of the same array.
+        if value is not array:
+            usual = type(value) is np.ndarray and value.dtype.kind == "f"
+            if not usual or value.shape != array.shape:
+                value = check.numbers(value, array.shape, f"{self._label}[{name!r}]")
+            np.copyto(array, value, casting="same_kind")
 
     def __delitem__(self, name: str) -> None:
-        raise TypeError(f"parameter {name!r} can't be deleted")
+        raise TypeError(f"{self._label}[{name!r}]: expected to be kept, got del")
 
-    def _refuse(self, *args: object, **kwargs: object) -> None:
-        raise TypeError("parameters are changed in place and can't be added, replaced or removed")
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
 
-    def __reduce__(self) -> tuple[type[Parameters], tuple[dict[str, Floats]]]:
-        # Copying and pickling a dict would fill it name by name, which is refused above.
-        return Parameters, (dict(self),)
+    def __len__(self) -> int:
+        return len(self._arrays)
 
-    update = setdefault = pop = popitem = clear = __ior__ = _refuse  # type: ignore[assignment]
+    def __repr__(self) -> str:
+        return f"{self._label}({self._arrays!r})"
 
 
-@runtime_checkable
-class Layer(Protocol):
-    """What `Sequential` asks of a layer.
+class Layer:
+    r"""A step of a network, to be written by what it computes.
+
+    A subclass says in ``super().__init__`` how wide its input and its output are and what
+    parameters it has, each with its initial value, and writes two methods:
+
+    ``_forward(self, x, training)``
+        returns the output for a batch `x` of shape (m, n_in), one example per row, and keeps in
+        attributes what `_backward` needs, in either mode.
+    ``_backward(self, dz)``
+        takes ∂J/∂output, returns ∂J/∂input, and assigns ∂J/∂parameter for each parameter:
+        ``self.grads["gamma"] = dgamma`` (with ``=``, not ``+=``, in the parameter's shape).
+
+    ``self.gamma`` is the parameter's current value. Neither method changes its argument. One calls
+    `forward` and `backward`, which check what comes in; the first time in each mode they also
+    check what the layer makes of it.
+
+    Parameters
+    ----------
+    n_in, n_out : int, optional
+        Width of the input and of the output. Without `n_in` any width will do; without `n_out`
+        the output is as wide as the input.
+    **params : array of float32 or float64
+        The parameters' initial values, which are copied.
 
     Attributes
     ----------
-    params : dict of str to array
-        The parameters by name: ``"w"``, ``"b"``, ``"gamma"``, ``"beta"``.
-    grads : dict of str to array
-        After `backward`, the gradient of the loss with respect to each, of the same shape.
+    params, grads : Parameters
+        The parameters and the gradients of the loss with respect to them, by name.
+    n_in, n_out : int or None
+    dtype : dtype or None
+        That of the parameters. A batch of another float dtype is converted, and the result
+        converted back.
+
+    Raises
+    ------
+    TypeError
+        If a subclass overrides `forward` or `backward`, lacks `_forward` or `_backward`, or a
+        parameter isn't an array.
+    ValueError
+        If a width is below 1, or a parameter has another dtype.
+
+    Examples
+    --------
+    A layer that scales each unit:
+
+    >>> class Scale(Layer):
+    ...     def __init__(self, n):
+    ...         super().__init__(n, n, gamma=np.ones(n))
+    ...     def _forward(self, x, training):
+    ...         self.x = x
+    ...         return self.gamma * x
+    ...     def _backward(self, dz):
+    ...         self.grads["gamma"] = (dz * self.x).sum(axis=0)
+    ...         return dz * self.gamma
+    >>> Scale(2).forward(np.array([[1.0, 2.0]]), training=True)
+    array([[1., 2.]])
     """
 
     params: Parameters
     grads: Parameters
+    n_in: int | None
+    n_out: int | None
+    dtype: np.dtype[Any] | None
 
-    def forward(self, x: Floats, training: bool) -> Floats:
-        """Turn a batch of shape (m, n_in) into one of shape (m, n_out)."""
-        ...
+    #: Attributes that only `_backward` needs: copies and pickles leave them out.
+    _transient: ClassVar[tuple[str, ...]] = ()
+    _names: frozenset[str]
+    #: Names of the arrays that the constructor put beside the parameters.
+    _constants: set[str]
+    _owner: ref[Layer] | None
+    #: The arrays that were parameters or gradients before a network took their place.
+    _left: tuple[ref[Floats], ...]
+    #: What has been checked on the way out: True (training), False (evaluation), "backward".
+    _proved: set[bool | str]
+    #: Shape of the last output, None before the first.
+    _shape: tuple[int, ...] | None
 
-    def backward(self, dz: Floats) -> Floats:
-        """Turn ∂J/∂output, shape (m, n_out), into ∂J/∂input, shape (m, n_in)."""
-        ...
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # A new backward pass must not be passed over for an old short cut.
+        if "_backward" in vars(cls) and "_backward_parameters" not in vars(cls):
+            cls._backward_parameters = Layer._backward_parameters  # type: ignore[method-assign]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse a subclass that isn't a layer; make one without parameters, of any width."""
+        for name in ("params", "grads"):
+            if hasattr(cls, name):
+                raise TypeError(
+                    f"{cls.__name__}.{name}: expected no attribute of the class, got one: {_HOW}"
+                )
+        for name, example in (("forward", (None, True)), ("backward", (None,))):
+            method = getattr(cls, f"_{name}")
+            if getattr(cls, name) is not getattr(Layer, name):
+                raise TypeError(
+                    f"{cls.__name__}.{name}: expected a method _{name}, got one called {name}: "
+                    f"Layer.{name} checks its argument and calls _{name}"
+                )
+            wanted = "(self, x, training)" if name == "forward" else "(self, dz)"
+            if method is getattr(Layer, f"_{name}"):
+                raise TypeError(f"{cls.__name__}: expected a method _{name}{wanted}, got none")
+            try:
+                inspect.signature(method).bind(None, *example)
+            except TypeError as error:
+                raise TypeError(
+                    f"{cls.__name__}._{name}: expected the parameters {wanted}, "
+                    f"got {inspect.signature(method)}"
+                ) from error
+        layer = super().__new__(cls)
+        layer._declare(None, None, {})
+        return layer
+
+    def __init__(
+        self, n_in: int | None = None, n_out: int | None = None, **params: Floats
+    ) -> None:
+        self._declare(n_in, n_out, params)
+
+    def _declare(self, n_in: int | None, n_out: int | None, params: dict[str, Floats]) -> None:
+        label, own = type(self).__name__, vars(self)
+        n_in = None if n_in is None else check.count(n_in, f"{label}: n_in")
+        n_out = n_in if n_out is None else check.count(n_out, f"{label}: n_out")
+        for name, value in params.items():
+            if hasattr(Layer, name) or name in Layer.__annotations__:
+                raise ValueError(
+                    f"{label}: expected another name for a parameter, got {name!r}: {_HOW}"
+                )
+            check.float_array(value, f"{label}: {name}")
+        dtypes = {value.dtype for value in params.values()}
+        if len(dtypes) > 1:
+            raise ValueError(f"{label}: expected parameters of one dtype, got {_listed(dtypes)}")
+        arrays = {name: np.array(value, order="C") for name, value in params.items()}
+        for attribute, value in list(own.items()):
+            for name, param in params.items():
+                if value is param:
+                    own[attribute] = arrays[name]
+        own.update(
+            n_in=n_in,
+            n_out=n_out,
+            params=Parameters(arrays, f"{label}.params"),
+            grads=Parameters({k: np.zeros_like(p) for k, p in arrays.items()}, f"{label}.grads"),
+            dtype=dtypes.pop() if dtypes else None,
+            _names=frozenset(arrays),
+            _constants=set(),
+            _owner=None,
+            _left=(),
+            _proved=set(),
+            _shape=None,
+            **arrays,
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._names:
+            self.params[name] = value
+        elif name in _RESERVED:
+            raise TypeError(
+                f"{type(self).__name__}.{name}: expected to stay, got an assignment: "
+                f"{_RESERVED[name]}"
+            )
+        else:
+            object.__setattr__(self, name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        forgotten = dict.fromkeys((*self._transient, "_owner", "_shape"))
+        return vars(self) | forgotten | {"_proved": set(self._proved), "_left": ()}
+
+    def __copy__(self) -> Self:
+        # A shallow copy would share its parameters: training one would train the other.
+        return copy.deepcopy(self)
+
+    def forward(self, x: Floats, *, training: bool) -> Floats:
+        """Turn a batch into another.
+
+        Parameters
+        ----------
+        x : array, shape (m, n_in)
+            One example per row.
+        training : bool
+            Whether the layer is trained on this batch, or evaluated.
+
+        Returns
+        -------
+        array, shape (m, n_out), of the dtype of `x`
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `x` is not a float array of that shape, or `training` is not a bool; and the first
+            time in each mode, if the layer's `_forward` breaks a rule of `Layer`.
+        """
+        x = check.batch(x, self.n_in, "x")
+        if training is not True and training is not False:
+            training = check.flag(training, "training")
+        # Should the pass fail half-way, there is nothing to go back through.
+        vars(self)["_shape"] = None
+        ours = self._converted(x)
+        known = training in self._proved
+        z = self._forward(ours, training) if known else self._first_forward(ours, training)
+        vars(self)["_shape"] = z.shape
+        return z.astype(x.dtype, copy=False)
+
+    @overload
+    def backward(self, dz: Floats) -> Floats: ...
+    @overload
+    def backward(self, dz: Floats, *, need_input_gradient: Literal[True]) -> Floats: ...
+    @overload
+    def backward(self, dz: Floats, *, need_input_gradient: bool) -> Floats | None: ...
+    def backward(self, dz: Floats, *, need_input_gradient: bool = True) -> Floats | None:
+        """Differentiate the last forward pass, whichever mode it was in.
+
+        Parameters
+        ----------
+        dz : array, shape (m, n_out)
+            ∂J/∂output: gradient of the loss with respect to the last output.
+        need_input_gradient : bool
+            False leaves out ∂J/∂input, which nothing before the first layer learns from.
+
+        Returns
+        -------
+        array, shape (m, n_in), of the dtype of `dz`
+            ∂J/∂input; None if it isn't needed. The parameters' gradients are in `grads`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If no forward pass came before, or `dz` is not a float array of the shape of its
+            output; and the first time, if the layer's `_backward` breaks a rule of `Layer`.
+        """
+        if self._shape is None:
+            raise ValueError("backward: expected a forward pass before it, got none")
+        dz = check.gradient(dz, self._shape, "dz")
+        if need_input_gradient is not True and need_input_gradient is not False:
+            need_input_gradient = check.flag(need_input_gradient, "need_input_gradient")
+        ours = self._converted(dz)
+        if "backward" in self._proved and not need_input_gradient:
+            self._backward_parameters(ours)
+            return None
+        known = "backward" in self._proved
+        dx = self._backward(ours) if known else self._first_backward(ours)
+        return dx.astype(dz.dtype, copy=False) if need_input_gradient else None
+
+    def _forward(self, x: Floats, training: bool) -> Floats:
+        raise NotImplementedError
+
+    def _backward(self, dz: Floats) -> Floats:
+        raise NotImplementedError
+
+    def _backward_parameters(self, dz: Floats) -> None:
+        """Fill `grads` only. A subclass that can spare work overrides it."""
+        self._backward(dz)
+
+    def _converted(self, x: Floats) -> Floats:
+        """Return `x` in the layer's dtype, and in a layout that BLAS takes."""
+        x = x if self.dtype is None else x.astype(self.dtype, copy=False)
+        return x if x.flags.forc else x.copy()
+
+    def _first_forward(self, x: Floats, training: bool) -> Floats:
+        """Run `_forward` and refuse what would go wrong without a word."""
+        self._check_attributes()
+        if not self._proved:
+            arrays = {name for name, value in vars(self).items() if _is_array(value)}
+            self._constants.update(arrays - self._names)
+        given = _read_only(x)
+        with self._explained("_forward", "x"):
+            z = self._forward(given, training)
+        self._check_result("_forward", z, (len(x), self.n_out or x.shape[1]), x.dtype)
+        if self._has_alias() and np.isnan(z).any() and np.isfinite(x).all():
+            raise ValueError(f"{type(self).__name__}._forward: {_ALIAS}")
+        self._proved.add(training)
+        # What is only passed through may be written to again.
+        return x if z is given else z if z.flags.writeable else z.copy()
+
+    def _first_backward(self, dz: Floats) -> Floats:
+        """Run `_backward` and refuse what would go wrong without a word."""
+        params, grads = ({k: v.copy() for k, v in d.items()} for d in (self.params, self.grads))
+        try:
+            for grad in self.grads.values():
+                grad.fill(np.nan)
+            given = _read_only(dz)
+            with self._explained("_backward", "dz"):
+                dx = self._backward(given)
+            self._check_result("_backward", dx, (len(dz), self.n_in or dz.shape[1]), dz.dtype)
+            self._check_attributes()
+            self._check_unchanged(params)
+            # Where numbers have overflowed, NaN tells nothing, and the next pass is asked again.
+            if np.isfinite(dz).all() and np.isfinite(dx).all():
+                self._check_written()
+                self._proved.add("backward")
+        except BaseException:
+            self.params.update(params)
+            self.grads.update(grads)
+            raise
+        return dx if dx is not given else dz
+
+    def _check_result(
+        self, method: str, value: object, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> None:
+        name = f"{type(self).__name__}.{method}"
+        if value is None:
+            raise TypeError(f"{name}: expected an array of shape {shape}, got None: return it")
+        array = check.float_array(value, f"{name}: what it returns")
+        if array.shape != shape or array.dtype != dtype:
+            raise ValueError(
+                f"{name}: expected to return shape {shape} and dtype {dtype}, "
+                f"got shape {array.shape} and dtype {array.dtype}"
+            )
+
+    def _check_unchanged(self, params: dict[str, Floats]) -> None:
+        for name, before in params.items():
+            if not np.array_equal(self.params[name], before, equal_nan=True):
+                raise ValueError(
+                    f"{type(self).__name__}._backward: expected {name} to be left to the "
+                    f'optimizer, got a change of it: write self.grads["{name}"] = …'
+                )
+
+    def _check_written(self) -> None:
+        label = type(self).__name__
+        for name, grad in self.grads.items():
+            if np.isnan(grad).any():
+                raise ValueError(
+                    f"{label}._backward: expected the gradient of {name}, got none or a part: "
+                    f'write self.grads["{name}"] = … (with =, not +=)'
+                )
+        for gradient, value in vars(self).items():
+            name = re.sub(r"^(d|grad)_?|_?grad(ient)?$", "", gradient)
+            # One that the constructor or the class holds, and not what `_forward` has kept.
+            held = vars(self)[name] if name in self._constants else getattr(type(self), name, None)
+            forgotten = name != gradient and _is_array(held) and _is_array(value)
+            if forgotten or getattr(value, "grad", None) is not None:
+                raise ValueError(
+                    f"{label}.{name}: expected a parameter, because it has a gradient, got an "
+                    "attribute that nothing trains: write super().__init__(n_in, n_out, "
+                    f'{name}=…), and self.grads["{name}"] = … in _backward'
+                )
+
+    def _check_attributes(self) -> None:
+        """Refuse what would be left behind when parameters move into a network's vector."""
+        label = type(self).__name__
+        arrays = [*self.params.items(), *self.grads.items()]
+        parts = vars(self).get("layers", ())
+        for name, value in vars(self).items():
+            if name in self._names or name == "layers":
+                continue
+            for item in _held(value):
+                if isinstance(item, Layer) and not any(item is part for part in parts):
+                    raise TypeError(
+                        f"{label}.{name}: expected no layer inside a layer, which would not be "
+                        f"trained, got one: {_COMPOSE}"
+                    )
+                if not isinstance(item, np.ndarray):
+                    continue
+                if _is_array(item) and not item.flags.writeable and np.isnan(item).all():
+                    raise ValueError(
+                        f"{label}.{name}: expected an array of its own, got one that was a "
+                        "parameter before its layer was put into a network: compose layers, or "
+                        "copy it"
+                    )
+                for parameter, array in arrays:
+                    # An attribute that is the parameter moves with it; nothing else does.
+                    if _overlap(item, array) and not (item is array and item is value):
+                        raise ValueError(
+                            f"{label}.{name}: expected an array of its own, got a part of "
+                            f"{parameter}, which would be left behind when the layer is put into "
+                            f"a network: read self.{parameter} where it is needed"
+                        )
+
+    def _has_alias(self) -> bool:
+        """Say whether somebody holds an array that was a parameter or a gradient of this layer."""
+        return any(left() is not None for left in self._left)
+
+    @contextmanager
+    def _explained(self, method: str, name: str) -> Iterator[None]:
+        label = f"{type(self).__name__}.{method}"
+        try:
+            yield
+        except AttributeError as error:
+            if str(error) != "'numpy.ndarray' object has no attribute 'grad'":
+                raise
+            raise TypeError(
+                f"{label}: expected gradients in self.grads, got an assignment to the grad of an "
+                'array: write self.grads["gamma"] = …'
+            ) from error
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise ValueError(
+                f"{label}: expected {name} and what was kept of it to be left as they are, got a "
+                f"change in place: write {name} = {name} - … instead of {name} -= …"
+                + (f"; or {_ALIAS}" if self._has_alias() else "")
+            ) from error
+
+    def _is_owned(self) -> bool:
+        return self._owner is not None and self._owner() is not None
+
+    def _size(self) -> int:
+        return sum(p.size for p in self.params.values())
+
+    def _move(self, theta: Floats, dtheta: Floats) -> None:
+        """Make the parameters and gradients parts of two vectors, with their present values."""
+        start = 0
+        for name, p in self.params.items():
+            part = slice(start, start := start + p.size)
+            theta[part], dtheta[part] = p.ravel(), self.grads[name].ravel()
+            self._rebind(name, theta[part].reshape(p.shape), dtheta[part].reshape(p.shape))
+
+    def _rebind(self, name: str, param: Floats, grad: Floats) -> None:
+        """Put other arrays in the place of a parameter and of its gradient."""
+        for arrays, new in ((self.params._arrays, param), (self.grads._arrays, grad)):
+            old = arrays[name]
+            arrays[name] = new
+            for attribute, value in vars(self).items():
+                if value is old:
+                    vars(self)[attribute] = new
+            # An alias that was kept elsewhere must not pass for the parameter.
+            old.fill(np.nan)
+            old.flags.writeable = False
+            vars(self)["_left"] += (ref(old),)
 
 
-def he_normal(rng: np.random.Generator, n_out: int, n_in: int) -> Floats:
-    r"""Draw weights with the variance that keeps ReLU activations at one scale.
-
-    .. math:: w_{ji} \sim N\left(0, \frac{2}{n_\text{in}}\right)
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of the draws.
-    n_out, n_in : int
-        Units of the layer, and of the layer before it.
-
-    Returns
-    -------
-    array, shape (n_out, n_in)
-
-    Notes
-    -----
-    Source: He et al. (2015), arXiv:1502.01852, equation 10.
-    """
-    n_out, n_in = check.count(n_out, "n_out"), check.count(n_in, "n_in")
-    return check.generator(rng).normal(0.0, np.sqrt(2.0 / n_in), size=(n_out, n_in))
+_HOW = (
+    "a layer says what parameters it has in super().__init__(n_in, n_out, gamma=…), and assigns "
+    'gradients by name, self.grads["gamma"] = …'
+)
+_COMPOSE = "compose layers with Sequential or Residual"
+_ALIAS = (
+    "expected parameters and gradients to be read where they are used, as self.gamma and "
+    'self.grads["gamma"], got an array from before the layer was put into a network'
+)
+#: Attributes that a subclass doesn't assign to, and what it does instead.
+_RESERVED = {
+    "params": _HOW,
+    "grads": _HOW,
+    "layers": _COMPOSE,
+    "forward": "write a method _forward(self, x, training)",
+    "backward": "write a method _backward(self, dz)",
+} | dict.fromkeys(
+    ("_names", "_constants", "_owner", "_left", "_proved", "_shape"),
+    "the name is used by Layer, take another one",
+)
 
 
-def xavier_normal(rng: np.random.Generator, n_out: int, n_in: int) -> Floats:
-    r"""Draw weights with Glorot and Bengio's compromise between forward and backward scale.
-
-    .. math:: w_{ji} \sim N\left(0, \frac{2}{n_\text{in} + n_\text{out}}\right)
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of the draws.
-    n_out, n_in : int
-        Units of the layer, and of the layer before it.
-
-    Returns
-    -------
-    array, shape (n_out, n_in)
-
-    Notes
-    -----
-    Source: Glorot and Bengio (2010), equation 12 (as a normal distribution of that variance).
-    The deeplearning.ai course gives the name *Xavier* to variance 1/n_in: that is `lecun_normal`.
-    """
-    n_out, n_in = check.count(n_out, "n_out"), check.count(n_in, "n_in")
-    return check.generator(rng).normal(0.0, np.sqrt(2.0 / (n_in + n_out)), size=(n_out, n_in))
+def _held(value: Any) -> Iterator[Any]:
+    """Yield a value, and what is in it if it is a container."""
+    yield value
+    inside = value.values() if isinstance(value, dict) else value
+    for item in inside if isinstance(value, (dict, list, tuple, set)) else ():
+        yield from _held(item)
 
 
-def lecun_normal(rng: np.random.Generator, n_out: int, n_in: int) -> Floats:
-    r"""Draw weights with the variance that keeps linear (and tanh) units at one scale.
-
-    .. math:: w_{ji} \sim N\left(0, \frac{1}{n_\text{in}}\right)
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of the draws.
-    n_out, n_in : int
-        Units of the layer, and of the layer before it.
-
-    Returns
-    -------
-    array, shape (n_out, n_in)
-
-    Notes
-    -----
-    Source: LeCun et al. (1998), *Efficient BackProp*, equation 16.
-    """
-    n_out, n_in = check.count(n_out, "n_out"), check.count(n_in, "n_in")
-    return check.generator(rng).normal(0.0, np.sqrt(1.0 / n_in), size=(n_out, n_in))
+def _is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
-INITIALIZERS: dict[str, Initializer] = {
-    "he": he_normal,
-    "xavier": xavier_normal,
-    "lecun": lecun_normal,
+def _listed(dtypes: set[np.dtype[Any]]) -> str:
+    return ", ".join(sorted(map(str, dtypes)))
+
+
+def _read_only(array: Floats) -> Floats:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _overlap(a: Floats, b: Floats) -> bool:
+    return a.size > 0 and b.size > 0 and np.may_share_memory(a, b)
+
+
+#: What the variance of the initial weights is, from the numbers of units before and in the layer.
+VARIANCES = {
+    "he": lambda n_in, n_out: 2.0 / n_in,
+    "xavier": lambda n_in, n_out: 2.0 / (n_in + n_out),
+    "lecun": lambda n_in, n_out: 1.0 / n_in,
 }
 
 
-class Dense:
+def initial_weights(rng: np.random.Generator, n_out: int, n_in: int, init: str) -> Floats:
+    r"""Draw weights from a normal distribution whose variance keeps signals at one scale.
+
+    .. math:: w_{ji} \sim N(0, v), \qquad
+        v_\text{he} = \frac{2}{n_\text{in}}, \quad
+        v_\text{xavier} = \frac{2}{n_\text{in} + n_\text{out}}, \quad
+        v_\text{lecun} = \frac{1}{n_\text{in}}
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the draws.
+    n_out, n_in : int
+        Units of the layer, and of the layer before it.
+    init : {"he", "xavier", "lecun"}
+        ``"he"`` suits ReLU, ``"lecun"`` linear units and tanh; ``"xavier"`` is a compromise
+        between the scale of signals on the way forward and of gradients on the way back.
+
+    Returns
+    -------
+    array, shape (n_out, n_in)
+
+    Raises
+    ------
+    ValueError
+        If a width is below 1, or `init` is another word.
+
+    Notes
+    -----
+    Sources: He et al. (2015), arXiv:1502.01852, equation 10; Glorot and Bengio (2010),
+    equation 12 (as a normal distribution of that variance); LeCun et al. (1998), *Efficient
+    BackProp*, equation 16. The deeplearning.ai course gives the name *Xavier* to variance 1/n_in.
+    """
+    n_out, n_in = check.count(n_out, "n_out"), check.count(n_in, "n_in")
+    variance = VARIANCES[check.choice(init, VARIANCES, "init")](n_in, n_out)
+    return check.generator(rng).normal(0.0, np.sqrt(variance), size=(n_out, n_in))
+
+
+class Dense(Layer):
     r"""A fully connected layer: every output is a weighted sum of every input.
 
     For one example, as a column, :math:`z^{[l]} = w^{[l]} a^{[l-1]} + b^{[l]}`. With one example
     per row, as everywhere in this package, the same thing reads
 
-    .. math:: Z = A\,w^\top + b.
+    .. math:: Z = A\,w^\top + b,
+
+    and its gradients are
+
+    .. math::
+
+        \frac{\partial J}{\partial w} = dZ^\top A, \qquad
+        \frac{\partial J}{\partial b} = \sum_i dz_i, \qquad
+        \frac{\partial J}{\partial A} = dZ\,w
 
     Parameters
     ----------
@@ -172,8 +610,7 @@ class Dense:
     bias : bool
         Whether to add b. A layer that batch norm follows does not need it (chapter 3).
     init : {"he", "xavier", "lecun"}
-        Distribution of the initial weights: `he_normal`, `xavier_normal` or `lecun_normal`.
-        The initial b is zero.
+        Distribution of the initial weights (see `initial_weights`). The initial b is zero.
     gain : float
         Factor on the initial weights, at least 0.
     rng : numpy.random.Generator, optional
@@ -185,14 +622,23 @@ class Dense:
     ----------
     params : Parameters
         ``"w"`` of shape (n_out, n_in) and, with `bias`, ``"b"`` of shape (n_out,).
-    grads : Parameters
-        The gradients, by the same names and of the same shapes.
 
     Raises
     ------
     ValueError
         For a width below 1, an unknown `init`, a negative `gain` or another dtype.
+
+    Examples
+    --------
+    >>> layer = Dense(3, 2, rng=np.random.default_rng(0))
+    >>> layer.forward(np.zeros((1, 3)), training=False)
+    array([[0., 0.]])
     """
+
+    _transient = ("_x",)
+    w: Floats
+    b: Floats
+    _x: Floats
 
     def __init__(
         self,
@@ -205,100 +651,28 @@ class Dense:
         rng: np.random.Generator | None = None,
         dtype: DTypeLike = np.float64,
     ) -> None:
-        self.n_in = check.count(n_in, "n_in")
-        self.n_out = check.count(n_out, "n_out")
-        bias = check.flag(bias, "bias")
+        n_in, n_out = check.count(n_in, "n_in"), check.count(n_out, "n_out")
+        self.bias = check.flag(bias, "bias")
         gain = check.number(gain, "gain", low=0.0)
         dtype = check.float_dtype(dtype)
-        if not isinstance(init, str) or init not in INITIALIZERS:
-            raise ValueError(f"init: expected one of {sorted(INITIALIZERS)}, got {init!r}")
-        w = gain * INITIALIZERS[init](check.generator(rng), self.n_out, self.n_in)
-        params = {"w": w.astype(dtype)}
-        if bias:
-            params["b"] = np.zeros(self.n_out, dtype)
-        self.params = Parameters(params)
-        self.grads = Parameters({name: np.zeros_like(p) for name, p in params.items()})
-        self._x: Floats | None = None
+        w = gain * initial_weights(check.generator(rng), n_out, n_in, init)
+        b = {"b": np.zeros(n_out, dtype)} if bias else {}
+        super().__init__(n_in, n_out, w=w.astype(dtype), **b)
 
-    def forward(self, x: Floats, training: bool) -> Floats:
-        """Compute ``x @ w.T + b``.
-
-        Parameters
-        ----------
-        x : array, shape (m, n_in)
-            One example per row.
-        training : bool
-            Whether to keep `x` for `backward`.
-
-        Returns
-        -------
-        array, shape (m, n_out), of the dtype of `x`
-
-        Raises
-        ------
-        ValueError, TypeError
-            If `x` is not a float array of that shape.
-        """
-        x = check.batch(x, self.n_in, "x")
-        self._x = x if check.flag(training, "training") else None
-        z = x @ self.params["w"].astype(x.dtype, copy=False).T
-        if "b" in self.params:
-            z += self.params["b"].astype(x.dtype, copy=False)
+    def _forward(self, x: Floats, training: bool) -> Floats:
+        self._x = x
+        z = x @ self.w.T
+        if self.bias:
+            z += self.b
         return z
 
-    def backward(self, dz: Floats) -> Floats:
-        r"""Compute the gradients of the weights, the bias and the input.
+    def _backward(self, dz: Floats) -> Floats:
+        Dense._backward_parameters(self, dz)
+        return dz @ self.w
 
-        .. math::
-
-            \frac{\partial J}{\partial w} = dZ^\top A, \qquad
-            \frac{\partial J}{\partial b} = \sum_i dz_i, \qquad
-            \frac{\partial J}{\partial A} = dZ\,w
-
-        Parameters
-        ----------
-        dz : array, shape (m, n_out)
-            Gradient of the loss with respect to the output of the last training forward pass.
-
-        Returns
-        -------
-        array, shape (m, n_in)
-
-        Raises
-        ------
-        ValueError
-            If no forward pass in training mode came before, or if `dz` has another shape than
-            that output, or another dtype than float32 or float64.
-        TypeError
-            If `dz` is not an array.
-        """
-        self.backward_parameters(dz)
-        return dz @ self.params["w"].astype(dz.dtype, copy=False)
-
-    def backward_parameters(self, dz: Floats) -> None:
-        """Compute the gradients of the weights and the bias, and not that of the input.
-
-        The first layer of a network needs no more: there is nothing before it that learns, and
-        the product that is saved is one of the largest of a training step.
-
-        Parameters
-        ----------
-        dz : array, shape (m, n_out)
-            As for `backward`.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As `backward`.
-        """
-        if self._x is None:
-            raise ValueError("backward: expected a forward pass with training=True before it")
-        x, w = self._x, self.params["w"]
-        dz = check.gradient(dz, (x.shape[0], self.n_out), "dz")
-        # `out` writes into the network's flat gradient, with no temporary, when dtypes agree.
-        if dz.dtype == x.dtype == w.dtype:
-            np.matmul(dz.T, x, out=self.grads["w"])
-        else:
-            self.grads["w"][...] = dz.T @ x
-        if "b" in self.grads:
-            self.grads["b"][...] = np.ones(len(dz), dz.dtype) @ dz
+    def _backward_parameters(self, dz: Floats) -> None:
+        # Straight into the network's gradient: for large layers a copy would cost as much again.
+        np.matmul(dz.T, self._x, out=self.grads["w"])
+        if self.bias:
+            # A sum down the batch; see `batch_norm`.
+            self.grads["b"] = np.ones(len(dz), dz.dtype) @ dz

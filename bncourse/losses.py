@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from bncourse import _checks as check
 from bncourse.arrays import Floats, Integers
+
+
+class Loss(Protocol):
+    """What training asks of a loss: its value and its gradient with respect to the output."""
+
+    def __call__(self, z: Floats, y: Integers) -> tuple[float, Floats]:
+        """Return ``(loss, dz)``."""
+        ...
 
 
 class SoftmaxCrossEntropy:
@@ -20,6 +30,12 @@ class SoftmaxCrossEntropy:
           = \frac{1}{m}\left(\hat y^{(i)}_k - [k = y^{(i)}]\right)
 
     The loss is in nats: guessing evenly among K classes costs ln K.
+
+    Examples
+    --------
+    >>> loss, dz = SoftmaxCrossEntropy()(np.zeros((1, 2)), np.array([1]))
+    >>> round(loss, 4), dz
+    (0.6931, array([[ 0.5, -0.5]]))
     """
 
     def __call__(self, z: Floats, y: Integers) -> tuple[float, Floats]:

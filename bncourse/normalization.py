@@ -1,44 +1,65 @@
 """Batch normalization: the mathematics as two pure functions, the bookkeeping as a layer.
 
-`batch_norm` and `batch_norm_backward` are the equations of chapter 2, behind a check of what they
-are given.
-`BatchNorm` adds what a network needs around them: parameters, running statistics, two modes.
+`batch_norm` and `batch_norm_backward` are the equations of chapter 2. `BatchNorm` adds what a
+network needs around them: parameters, running statistics, two modes.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from bncourse import _checks as check
 from bncourse.arrays import Floats
-from bncourse.layers import Dense, Parameters
+from bncourse.layers import Dense, Layer
+
+F = TypeVar("F", bound=Callable[..., Any])
+Gradients = tuple[Floats, Floats, Floats]
+
+
+def _door(arguments: Callable[..., tuple[Any, ...]]) -> Callable[[F], F]:
+    """Let a public call pass a check. Inside a network ``__wrapped__`` is called instead."""
+
+    def put_before(function: F) -> F:
+        @wraps(function)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            return function(*arguments(*args, **kwargs))
+
+        return checked  # type: ignore[return-value]
+
+    return put_before
 
 
 class BatchNormCache(NamedTuple):
-    """What the forward pass found, kept for the backward pass.
+    """What a forward pass found, kept for the backward pass.
 
     Attributes
     ----------
     z_norm : array, shape (m, n)
         The normalised batch, before γ and β.
-    mu, var : array, shape (n,)
-        Mean and biased variance of the batch, per unit.
+    mean, var : array, shape (n,)
+        What it was normalised by: μ and the biased σ² of the batch, or the running statistics.
     inv_std : array, shape (n,)
         1 / √(var + ε).
     gamma : array, shape (n,)
         The scale that was applied.
+    frozen : bool
+        Whether mean and var were constants, as in evaluation, and not those of the batch.
     """
 
     z_norm: Floats
-    mu: Floats
+    mean: Floats
     var: Floats
     inv_std: Floats
     gamma: Floats
+    frozen: bool = False
 
 
+@_door(check.batch_norm_arguments)
 def batch_norm(
     z: Floats, gamma: Floats, beta: Floats, epsilon: float
 ) -> tuple[Floats, BatchNormCache]:
@@ -75,24 +96,37 @@ def batch_norm(
     -----
     The variance takes a second pass over z − μ. The one-pass form mean(z²) − μ² cancels when
     the mean is large (chapter 2). Source: Ioffe and Szegedy (2015), algorithm 1.
+
+    Examples
+    --------
+    >>> z = np.array([[1.0], [3.0], [5.0], [7.0]])
+    >>> z_tilde, cache = batch_norm(z, np.ones(1), np.zeros(1), epsilon=0.0)
+    >>> z_tilde.ravel().round(3)
+    array([-1.342, -0.447,  0.447,  1.342])
     """
-    z, gamma, beta, epsilon = check.batch_norm_arguments(z, gamma, beta, epsilon)
     m = len(z)
     # A product with ones sums down the batch, in float32 more accurately than z.sum(axis=0),
     # which adds one row after the other.
     ones = np.ones(m, z.dtype)
-    mu = ones @ z / m
-    centred = z - mu
-    z_tilde = np.square(centred)
-    var = ones @ z_tilde / m
-    inv_std = 1.0 / np.sqrt(var + z.dtype.type(epsilon))
+    mean = ones @ z / m
+    centred = z - mean
+    work = np.square(centred)
+    var = ones @ work / m
+    inv_std = 1 / np.sqrt(var + epsilon)
+    # `out` saves fresh memory, which for large batches takes longer than the arithmetic.
     z_norm = np.multiply(centred, inv_std, out=centred)
-    np.multiply(z_norm, gamma, out=z_tilde)
+    z_tilde = np.multiply(gamma, z_norm, out=work)
     z_tilde += beta
-    return z_tilde, BatchNormCache(z_norm, mu, var, inv_std, gamma)
+    return z_tilde, BatchNormCache(z_norm, mean, var, inv_std, gamma.copy())
 
 
-def batch_norm_backward(dz_tilde: Floats, cache: BatchNormCache) -> tuple[Floats, Floats, Floats]:
+def _backward_arguments(dz_tilde: object, cache: object) -> tuple[Floats, BatchNormCache]:
+    cache = check.instance(cache, BatchNormCache, "cache")
+    return check.gradient(dz_tilde, cache.z_norm.shape, "dz_tilde"), cache
+
+
+@_door(_backward_arguments)
+def batch_norm_backward(dz_tilde: Floats, cache: BatchNormCache) -> Gradients:
     r"""Compute the gradients of `batch_norm`, through μ and σ² too, in the simplified form.
 
     .. math::
@@ -127,21 +161,47 @@ def batch_norm_backward(dz_tilde: Floats, cache: BatchNormCache) -> tuple[Floats
     -----
     Chapter 2 derives it on the computation graph. Source: Ioffe and Szegedy (2015), section 3.
     """
-    check.instance(cache, BatchNormCache, "cache")
-    dz_tilde = check.gradient(dz_tilde, cache.z_norm.shape, "dz_tilde")
+    z_norm, inv_std, gamma = cache.z_norm, cache.inv_std, cache.gamma
     m = len(dz_tilde)
     ones = np.ones(m, dz_tilde.dtype)
-    dz = dz_tilde * cache.z_norm
-    dgamma = ones @ dz
+    work = dz_tilde * z_norm
+    dgamma = ones @ work
     dbeta = ones @ dz_tilde
-    np.multiply(cache.z_norm, dgamma / m, out=dz)
-    np.subtract(dz_tilde, dz, out=dz)
+    # dz = γ / √(σ² + ε) · (dz̃ − dβ/m − z_norm dγ/m), in the memory of `work`.
+    work = np.multiply(z_norm, dgamma / m, out=work)
+    dz = np.subtract(dz_tilde, work, out=work)
     dz -= dbeta / m
-    dz *= cache.gamma * cache.inv_std
+    dz *= gamma * inv_std
     return dz, dgamma, dbeta
 
 
-class BatchNorm:
+_batch_norm: Callable[..., tuple[Floats, BatchNormCache]] = batch_norm.__wrapped__  # type: ignore[attr-defined]
+_batch_norm_backward: Callable[..., Gradients] = batch_norm_backward.__wrapped__  # type: ignore[attr-defined]
+
+
+def _batch_norm_frozen(
+    z: Floats, gamma: Floats, beta: Floats, epsilon: float, mean: Floats, var: Floats
+) -> tuple[Floats, BatchNormCache]:
+    """Normalise by a stored mean and variance: an affine map of each example by itself."""
+    inv_std = 1 / np.sqrt(var + epsilon)
+    # Subtract first: z * scale + (beta - mean * scale) cancels when the mean is large.
+    z_norm = z - mean
+    z_norm *= inv_std
+    z_tilde = gamma * z_norm
+    z_tilde += beta
+    return z_tilde, BatchNormCache(z_norm, mean.copy(), var.copy(), inv_std, gamma.copy(), True)
+
+
+def _batch_norm_frozen_backward(dz_tilde: Floats, cache: BatchNormCache) -> Gradients:
+    """Differentiate `_batch_norm_frozen`: no path leads through the mean and the variance."""
+    ones = np.ones(len(dz_tilde), dz_tilde.dtype)
+    dgamma = ones @ (dz_tilde * cache.z_norm)
+    dbeta = ones @ dz_tilde
+    dz = dz_tilde * (cache.gamma * cache.inv_std)
+    return dz, dgamma, dbeta
+
+
+class BatchNorm(Layer):
     r"""Normalise each unit: over the batch in training, by running statistics in evaluation.
 
     In training, `batch_norm` with the batch's own mean and biased variance. The running
@@ -152,11 +212,13 @@ class BatchNorm:
         \mu_\text{run} \leftarrow d\,\mu_\text{run} + (1 - d)\,\mu, \qquad
         \sigma^2_\text{run} \leftarrow d\,\sigma^2_\text{run} + (1 - d)\,\frac{m}{m-1}\sigma^2
 
-    In evaluation they are used as constants:
+    In evaluation they are used as constants, and so they are on the way back:
 
     .. math::
 
-        \tilde z = \gamma \frac{z - \mu_\text{run}}{\sqrt{\sigma^2_\text{run} + \epsilon}} + \beta
+        \tilde z = \gamma \frac{z - \mu_\text{run}}{\sqrt{\sigma^2_\text{run} + \epsilon}} + \beta,
+        \qquad
+        dz = \frac{\gamma}{\sqrt{\sigma^2_\text{run} + \epsilon}}\, d\tilde z
 
     Parameters
     ----------
@@ -175,32 +237,45 @@ class BatchNorm:
     dtype : float32 or float64
         Type of the parameters and of the running statistics.
     affine : bool
-        Whether there are γ and β. Without them the output is z_norm.
+        Whether γ and β are parameters. Otherwise they stay 1 and 0, and the output is z_norm.
 
     Attributes
     ----------
     params : Parameters
         ``"gamma"`` and ``"beta"`` of shape (n,), initially 1 and 0.
-    grads : Parameters
-        The gradients, by the same names and of the same shapes.
-    running_mean : array, shape (n,)
-        Initially 0.
-    running_var : array, shape (n,)
-        Initially 1.
+    running_mean, running_var : array, shape (n,)
+        Initially 0 and 1. Assignment copies into place.
     batches_seen : int
         Number of training batches so far.
     cache : BatchNormCache or None
-        What the last forward pass in training mode found.
+        What the last forward pass found.
 
     Raises
     ------
     ValueError
-        For an `n` below 1, a negative `epsilon`, a `decay` outside [0, 1) or another dtype.
+        For an `n` below 1, a negative `epsilon`, a `decay` outside [0, 1) or another dtype; in
+        training for one example, whose variance is 0 whatever it says; in evaluation before any
+        training batch.
 
     Notes
     -----
     Source: Ioffe and Szegedy (2015), arXiv:1502.03167, algorithms 1 and 2.
+
+    Examples
+    --------
+    >>> layer = BatchNorm(1, epsilon=0.0, decay=None)
+    >>> layer.forward(np.array([[1.0], [3.0], [5.0], [7.0]]), training=True).ravel().round(3)
+    array([-1.342, -0.447,  0.447,  1.342])
+    >>> layer.running_mean, layer.running_var.round(3)
+    (array([4.]), array([6.667]))
     """
+
+    _transient = ("cache",)
+    gamma: Floats
+    beta: Floats
+    running_mean: Floats
+    running_var: Floats
+    cache: BatchNormCache | None
 
     def __init__(
         self,
@@ -211,116 +286,65 @@ class BatchNorm:
         dtype: DTypeLike = np.float64,
         affine: bool = True,
     ) -> None:
-        self.n = self.n_in = self.n_out = check.count(n, "n")
+        self.n = n = check.count(n, "n")
         self.epsilon = check.number(epsilon, "epsilon", low=0.0)
         self.decay = None if decay is None else check.number(decay, "decay", low=0.0, high=1.0)
         self.unbiased = check.flag(unbiased, "unbiased")
         self.affine = check.flag(affine, "affine")
         dtype = check.float_dtype(dtype)
-        params = {"gamma": np.ones(n, dtype), "beta": np.zeros(n, dtype)} if affine else {}
-        self.params = Parameters(params)
-        self.grads = Parameters({name: np.zeros_like(p) for name, p in params.items()})
-        self.running_mean = np.zeros(n, dtype)
-        self.running_var = np.ones(n, dtype)
+        scale_and_shift = {"gamma": np.ones(n, dtype), "beta": np.zeros(n, dtype)}
+        super().__init__(n, n, **(scale_and_shift if affine else {}))
+        vars(self).update({} if affine else scale_and_shift)
+        vars(self).update(running_mean=np.zeros(n, dtype), running_var=np.ones(n, dtype))
+        self.dtype = dtype
         self.batches_seen = 0
-        self.cache: BatchNormCache | None = None
+        self.cache = None
+        #: Whether evaluation normalises by the batch; see `layer_outputs`.
+        self._measured_by_batch = False
 
-    def scale_and_shift(self, dtype: DTypeLike) -> tuple[Floats, Floats]:
-        """Return γ and β as arrays of shape (n,) and of that dtype; 1 and 0 if not `affine`."""
-        dtype = check.float_dtype(dtype)
-        if not self.affine:
-            return np.ones(self.n, dtype), np.zeros(self.n, dtype)
-        return (
-            self.params["gamma"].astype(dtype, copy=False),
-            self.params["beta"].astype(dtype, copy=False),
-        )
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("running_mean", "running_var"):
+            # In place, like parameters, and in the shape that it has.
+            vars(self)[name][...] = check.per_unit(value, self.n, name)
+        else:
+            super().__setattr__(name, value)
 
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Normalise by the batch and update the running statistics, or normalise by those.
-
-        Parameters
-        ----------
-        z : array, shape (m, n)
-            One example per row.
-        training : bool
-            Which of the two.
-
-        Returns
-        -------
-        array, shape (m, n), of the dtype of `z`
-
-        Raises
-        ------
-        ValueError
-            If `z` has another shape or dtype, if it holds one example in training (its variance
-            is 0, whatever it says), or in evaluation before any training batch.
-        TypeError
-            If `z` is not an array.
-        """
-        z, training = check.batch(z, self.n, "z"), check.flag(training, "training")
-        gamma, beta = self.scale_and_shift(z.dtype)
-        if not training:
-            return self._evaluate(z, gamma, beta)
-        m = len(z)
-        if m == 1:
+    def _forward(self, z: Floats, training: bool) -> Floats:
+        m, scale_and_shift = len(z), (self.gamma, self.beta, self.epsilon)
+        if training and m == 1:
             raise ValueError(
                 "z: expected a batch of at least 2 examples in training, got 1: "
                 "over one example the variance is 0 and the output is beta"
             )
-        z_tilde, cache = batch_norm(z, gamma, beta, self.epsilon)
-        self.cache = cache
-        self._update(cache.mu, cache.var * (m / (m - 1)) if self.unbiased else cache.var)
+        if training or self._measured_by_batch:
+            z_tilde, self.cache = _batch_norm(z, *scale_and_shift)
+        else:
+            if self.batches_seen == 0:
+                raise ValueError(
+                    "forward: expected a training batch before evaluation, got none: "
+                    "the running statistics are still their initial values"
+                )
+            running = self.running_mean, self.running_var
+            z_tilde, self.cache = _batch_norm_frozen(z, *scale_and_shift, *running)
+        if training:
+            mean, var = self.cache.mean, self.cache.var
+            self._update(mean, var * (m / (m - 1)) if self.unbiased else var)
         return z_tilde
 
     def _update(self, mean: Floats, var: Floats) -> None:
         """Move the running statistics towards those of one batch."""
         self.batches_seen += 1
-        decay = 1.0 - 1.0 / self.batches_seen if self.decay is None else self.decay
-        for running, new in ((self.running_mean, mean), (self.running_var, var)):
-            running *= decay
-            running += (1.0 - decay) * new
+        d = 1.0 - 1.0 / self.batches_seen if self.decay is None else self.decay
+        self.running_mean[...] = d * self.running_mean + (1.0 - d) * mean
+        self.running_var[...] = d * self.running_var + (1.0 - d) * var
 
-    def _evaluate(self, z: Floats, gamma: Floats, beta: Floats) -> Floats:
-        if self.batches_seen == 0:
-            raise ValueError(
-                "forward: expected a training batch before evaluation, got none: "
-                "the running statistics are still their initial values"
-            )
-        scale = gamma / np.sqrt(self.running_var + self.epsilon)
-        # Subtract first: z * scale + (beta - mean * scale) cancels when the mean is large.
-        z_tilde = z - self.running_mean.astype(z.dtype, copy=False)
-        z_tilde *= scale.astype(z.dtype, copy=False)
-        z_tilde += beta
-        return z_tilde
-
-    def backward(self, dz: Floats) -> Floats:
-        """Compute the gradients of γ, β and the input for the last training batch.
-
-        Parameters
-        ----------
-        dz : array, shape (m, n)
-            Gradient of the loss with respect to the output z̃.
-
-        Returns
-        -------
-        array, shape (m, n)
-            Gradient of the loss with respect to the input z; see `batch_norm_backward`.
-
-        Raises
-        ------
-        ValueError
-            If no forward pass in training mode came before, or if `dz` has another shape than
-            that output, or another dtype than float32 or float64.
-        TypeError
-            If `dz` is not an array.
-        """
-        if self.cache is None:
-            raise ValueError("backward: expected a forward pass with training=True before it")
-        dz = check.gradient(dz, self.cache.z_norm.shape, "dz")
-        dz, dgamma, dbeta = batch_norm_backward(dz, self.cache)
+    def _backward(self, dz: Floats) -> Floats:
+        assert self.cache is not None
+        backward = _batch_norm_frozen_backward if self.cache.frozen else _batch_norm_backward
+        dz, dgamma, dbeta = backward(dz, self.cache)
         if self.affine:
-            self.grads["gamma"][...] = dgamma
-            self.grads["beta"][...] = dbeta
+            self.grads["gamma"] = dgamma
+            self.grads["beta"] = dbeta
         return dz
 
     def set_statistics(self, mean: Floats, var: Floats) -> None:
@@ -329,24 +353,21 @@ class BatchNorm:
         Parameters
         ----------
         mean, var : array, shape (n,)
-            Mean and variance of each unit; no variance may be negative.
+            Mean and variance of each unit: finite numbers, no variance below 0.
 
         Raises
         ------
         ValueError, TypeError
-            If one of them is not a float array of that shape, or a variance is negative.
+            If one of them is another thing; nothing has been changed then.
         """
-        for name, value in (("mean", mean), ("var", var)):
-            check.per_unit(value, self.n, name)
-        if np.any(var < 0):
-            raise ValueError(f"var: expected no negative variance, got {var.min()}")
+        mean, var = check.statistics(mean, var, self.n)
         self.running_mean[...] = mean
         self.running_var[...] = var
         self.batches_seen = max(self.batches_seen, 1)
 
 
-def fold(dense: Dense, norm: BatchNorm) -> Dense:
-    r"""Merge a `Dense` layer and the `BatchNorm` behind it into one `Dense` for inference.
+def fold_batch_norm(dense: Dense, norm: BatchNorm) -> Dense:
+    r"""Merge a `Dense` layer and the `BatchNorm` after it into one `Dense` for inference.
 
     In evaluation batch norm is an affine map with constants, so the two are one affine map:
 
@@ -370,7 +391,7 @@ def fold(dense: Dense, norm: BatchNorm) -> Dense:
     Raises
     ------
     ValueError
-        If the widths differ, or `norm` has seen no batch.
+        If the widths or dtypes differ, or `norm` has seen no batch.
     TypeError
         If the arguments are not a `Dense` and a `BatchNorm`.
     """
@@ -379,14 +400,16 @@ def fold(dense: Dense, norm: BatchNorm) -> Dense:
             "dense, norm: expected a Dense and a BatchNorm, got "
             f"{type(dense).__name__} and {type(norm).__name__}"
         )
-    if norm.n != dense.n_out:
-        raise ValueError(f"norm: expected {dense.n_out} units, as dense has, got {norm.n}")
+    if (norm.n, norm.dtype) != (dense.n_out, dense.dtype):
+        raise ValueError(
+            f"norm: expected {dense.n_out} units of {dense.dtype}, as dense has, "
+            f"got {norm.n} of {norm.dtype}"
+        )
     if norm.batches_seen == 0:
         raise ValueError("norm: expected a BatchNorm that has seen a training batch, got none")
-    w = dense.params["w"]
-    gamma, beta = norm.scale_and_shift(w.dtype)
-    scale = gamma / np.sqrt(norm.running_var + norm.epsilon)
-    folded = Dense(dense.n_in, dense.n_out, gain=0.0, dtype=w.dtype)
-    folded.params["w"][...] = scale[:, np.newaxis] * w
-    folded.params["b"][...] = scale * (dense.params.get("b", 0.0) - norm.running_mean) + beta
+    b = dense.b if dense.bias else 0.0
+    scale = norm.gamma / np.sqrt(norm.running_var + norm.epsilon)
+    folded = Dense(dense.w.shape[1], norm.n, gain=0.0, dtype=dense.w.dtype)
+    folded.params["w"] = scale[:, np.newaxis] * dense.w
+    folded.params["b"] = scale * (b - norm.running_mean) + norm.beta
     return folded

@@ -5,6 +5,9 @@ All of them change `theta` in place: θ ← θ − update. Their state is create
 
 from __future__ import annotations
 
+from typing import Any
+from weakref import ref
+
 import numpy as np
 
 from bncourse import _checks as check
@@ -36,6 +39,38 @@ class Optimizer:
     def __init__(self, learning_rate: float) -> None:
         self.learning_rate = check.number(learning_rate, "learning_rate", low=0.0, open_low=True)
         self.steps = 0
+        self._network: ref[Any] | None = None
+
+    def belong_to(self, network: Any) -> None:
+        """Bind the optimiser to a network: its averages are of that network's gradients.
+
+        `train` does so. A loop written by hand, which calls `step` only, stays free.
+
+        Parameters
+        ----------
+        network : Sequential
+            With the parameters ``network.theta``.
+
+        Raises
+        ------
+        ValueError
+            If the optimiser belongs to another network, or its state does not fit this one.
+        TypeError
+            If it is not a network.
+        """
+        if not hasattr(network, "theta"):
+            raise TypeError(f"network: expected a Sequential, got {network!r}")
+        if self._network is not None and self._network() is not network:
+            raise ValueError(
+                f"optimizer: expected the network that this {type(self).__name__} trained "
+                "before, got another one: make a new optimizer for it"
+            )
+        self.check_fit(network.theta, network.dtheta)
+        self._network = ref(network)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy is for a copy of the network.
+        return vars(self) | {"_network": None}
 
     def step(self, theta: Floats, dtheta: Floats) -> None:
         """Change `theta` in place by one update.
@@ -52,7 +87,7 @@ class Optimizer:
         ValueError
             If the shapes or dtypes differ, or are not those of the step before.
         TypeError
-            If one of them is not an array of floats.
+            If one of them is not an array.
         """
         self.check_fit(theta, dtheta)
         if self.steps == 0:

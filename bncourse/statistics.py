@@ -10,8 +10,7 @@ import numpy as np
 
 from bncourse import _checks as check
 from bncourse.arrays import Floats
-from bncourse.network import Sequential
-from bncourse.normalization import BatchNorm, batch_norm
+from bncourse.network import Sequential, undisturbed
 
 
 class Statistics(NamedTuple):
@@ -26,11 +25,10 @@ class Statistics(NamedTuple):
     var: Floats
 
 
-def layer_outputs(net: Sequential, x: Floats, statistics: str = "batch") -> list[Floats]:
+def layer_outputs(net: Sequential, x: Floats, *, statistics: str) -> list[Floats]:
     """Return the output of every layer for a batch, changing nothing.
 
-    With ``"batch"``, batch norm uses the statistics of `x` itself, even for one example. With
-    ``"running"`` this is the evaluation mode, layer by layer.
+    The network is in evaluation mode, and batch norm normalises by what is asked for.
 
     Parameters
     ----------
@@ -39,12 +37,13 @@ def layer_outputs(net: Sequential, x: Floats, statistics: str = "batch") -> list
     x : array, shape (m, n)
         The batch.
     statistics : {"batch", "running"}
-        What batch norm normalises by.
+        What batch norm normalises by: the statistics of `x` itself, even of a single example
+        (which training refuses, and which shows what would happen), or the running ones.
 
     Returns
     -------
     list of arrays
-        One for each layer; the last are the logits.
+        One for each of ``net.layers``; the last are the logits.
 
     Raises
     ------
@@ -54,14 +53,23 @@ def layer_outputs(net: Sequential, x: Floats, statistics: str = "batch") -> list
     check.instance(net, Sequential, "net")
     check.choice(statistics, ("batch", "running"), "statistics")
     outputs: list[Floats] = []
-    for layer in net.layers:
-        if statistics == "batch" and isinstance(layer, BatchNorm):
-            x = check.batch(x, layer.n, "x")
-            x, _ = batch_norm(x, *layer.scale_and_shift(x.dtype), layer.epsilon)
-        else:
+    with undisturbed(net), _measured_by_batch(net, statistics == "batch"):
+        for layer in net.layers:
             x = layer.forward(x, training=False)
-        outputs.append(x)
+            outputs.append(x)
     return outputs
+
+
+@contextmanager
+def _measured_by_batch(net: Sequential, by_batch: bool) -> Iterator[None]:
+    """Let batch norm normalise by the batch in evaluation mode too, without averaging."""
+    for layer in net.batch_norms:
+        layer._measured_by_batch = by_batch
+    try:
+        yield
+    finally:
+        for layer in net.batch_norms:
+            layer._measured_by_batch = False
 
 
 def population_statistics(
@@ -81,7 +89,7 @@ def population_statistics(
         \sigma^2 = \sum_t \frac{m_t}{N}\left(
             \sigma^{2\{t\}} + \left(\mu^{\{t\}} - \mu\right)^2\right)
 
-    This holds however the batches were drawn. Nothing is changed; `use_statistics` puts the
+    This holds however the batches were drawn. Nothing is changed; `set_statistics` puts the
     result into the network.
 
     Parameters
@@ -119,17 +127,14 @@ def population_statistics(
         starts.pop()
     ends = [*starts[1:], n]
     moments: list[list[tuple[float, Floats, Floats]]] = [[] for _ in net.batch_norms]
-    for start, end in zip(starts, ends, strict=True):
-        inputs = _batch_norm_inputs(net, x[start:end])
-        for layer_moments, z in zip(moments, inputs, strict=True):
-            mean = z.mean(axis=0)
-            layer_moments.append(((end - start) / n, mean, np.square(z - mean).mean(axis=0)))
+    with undisturbed(net), _measured_by_batch(net, True):
+        for start, end in zip(starts, ends, strict=True):
+            net.forward(x[start:end], training=False)
+            for layer_moments, layer in zip(moments, net.batch_norms, strict=True):
+                if layer.cache is not None:
+                    found = (end - start) / n, layer.cache.mean, layer.cache.var
+                    layer_moments.append(found)
     return [_total(layer_moments) for layer_moments in moments]
-
-
-def _batch_norm_inputs(net: Sequential, x: Floats) -> list[Floats]:
-    outputs = [x, *layer_outputs(net, x, "batch")]
-    return [outputs[i] for i, layer in enumerate(net.layers) if isinstance(layer, BatchNorm)]
 
 
 def _total(moments: Sequence[tuple[float, Floats, Floats]]) -> Statistics:
@@ -139,7 +144,7 @@ def _total(moments: Sequence[tuple[float, Floats, Floats]]) -> Statistics:
     return Statistics(mean, var)
 
 
-def use_statistics(net: Sequential, statistics: Sequence[Statistics]) -> None:
+def set_statistics(net: Sequential, statistics: Sequence[Statistics]) -> None:
     """Put a mean and a variance into each batch-norm layer as its running statistics.
 
     Parameters
@@ -174,7 +179,7 @@ def use_statistics(net: Sequential, statistics: Sequence[Statistics]) -> None:
 
 
 @contextmanager
-def kept_statistics(net: Sequential) -> Iterator[None]:
+def preserve_statistics(net: Sequential) -> Iterator[None]:
     """Leave the running statistics as they were, whatever training passes are made inside.
 
     Parameters

@@ -9,25 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from types import FrameType
-from typing import Protocol
 
 import numpy as np
 
 from bncourse import _checks as check
 from bncourse.arrays import Floats, Integers
 from bncourse.data import MiniBatches
-from bncourse.losses import SoftmaxCrossEntropy
-from bncourse.network import Sequential
+from bncourse.losses import Loss, SoftmaxCrossEntropy
+from bncourse.network import Sequential, undisturbed
 from bncourse.optimizers import Optimizer
-
-
-class Loss(Protocol):
-    """What `train` asks of a loss: its value and its gradient with respect to the output."""
-
-    def __call__(self, z: Floats, y: Integers) -> tuple[float, Floats]:
-        """Return ``(loss, dz)``."""
-        ...
-
 
 Metric = Callable[[Sequential], float]
 
@@ -94,7 +84,8 @@ def accuracy(net: Sequential, x: Floats, y: Integers) -> float:
     ValueError, TypeError
         If the arrays don't fit the network or each other.
     """
-    z = check.instance(net, Sequential, "net").forward(x, training=False)
+    with undisturbed(check.instance(net, Sequential, "net")):
+        z = net.forward(x, training=False)
     return float(np.mean(z.argmax(axis=1) == check.labels(y, len(z), z.shape[1])))
 
 
@@ -112,6 +103,8 @@ def train(
     metrics: Mapping[str, Metric] | None = None,
     every: int = 10,
     stop: Callable[[History], bool] | None = None,
+    after_backward: Callable[[Sequential], object] | None = None,
+    after_step: Callable[[History], object] | None = None,
     history: History | None = None,
     shuffle: bool = True,
     drop_last: bool = False,
@@ -133,7 +126,7 @@ def train(
     loss : callable, optional
         Maps (logits, labels) to (loss, gradient). By default `SoftmaxCrossEntropy`.
     optimizer : Optimizer
-        Updates ``net.theta``.
+        Updates ``net.theta``. It belongs to the first network that it trains.
     batch_size : int
         Examples per mini-batch.
     epochs, steps : int
@@ -146,7 +139,13 @@ def train(
     every : int
         Steps between metrics.
     stop : callable, optional
-        Maps the history to True when training should end; asked whenever metrics are taken.
+        Maps the history to True when training should end; asked every `every` steps, after the
+        metrics.
+    after_backward : callable, optional
+        Called with the network between backward propagation and update, to watch or to change
+        the gradients in ``net.dtheta``.
+    after_step : callable, optional
+        Called with the history after each update; ends training when it returns something true.
     history : History, optional
         Written to as training goes, so that what was recorded survives an interruption. A
         history of an earlier call is continued.
@@ -167,64 +166,54 @@ def train(
         When interrupted; the step under way is finished first, so the network, the optimiser
         and `history` agree.
     """
-    check.instance(net, Sequential, "net")
-    check.instance(optimizer, Optimizer, "optimizer")
     loss = SoftmaxCrossEntropy() if loss is None else check.function(loss, "loss")
     history = History() if history is None else check.instance(history, History, "history")
-    metrics = {} if metrics is None else check.mapping(metrics, "metrics")
-    for name, metric in metrics.items():
-        check.function(metric, f"metrics[{name!r}]")
-    if stop is not None:
-        check.function(stop, "stop")
-    check.flag(progress, "progress")
-    every = check.count(every, "every")
-    if (epochs is None) == (steps is None):
-        raise ValueError(f"expected either epochs or steps, got epochs={epochs}, steps={steps}")
+    after_backward = _nothing if after_backward is None else after_backward
+    check.function(after_backward, "after_backward")
     batches = MiniBatches(x, y, batch_size, rng, shuffle, drop_last)
-    total = (
-        check.count(epochs, "epochs", 0) * len(batches)
-        if epochs is not None
-        else check.count(steps, "steps", 0)
-    )
-    _check_fit(net, batches)
-    optimizer.check_fit(net.theta, net.dtheta)
-    if metrics and history.metric_steps and metrics.keys() != history.metrics.keys():
-        raise ValueError(
-            f"metrics: expected {sorted(history.metrics)}, as the history has, "
-            f"got {sorted(metrics)}"
-        )
-    for name in metrics:
-        history.metrics.setdefault(name, [])
+    total = _count_steps(batches, epochs, steps)
+    interrupts = _Interrupts()
+    after = _afterwards(net, history, total, interrupts, metrics, every, stop, after_step)
+    _check_fit(net, batches, optimizer, history, metrics)
 
-    with _finish_step_first() as interrupted, _progress_bar(total, progress) as show:
-        for t, (x_t, y_t) in enumerate(islice(_endless(batches), total), start=1):
+    with interrupts, _progress_bar(total, check.flag(progress, "progress")) as show:
+        for x_t, y_t in islice(_endless(batches), total):
             z = net.forward(x_t, training=True)
             J, dz = loss(z, y_t)
-            net.backward_parameters(dz)
+            net.backward(dz, need_input_gradient=False)
+            after_backward(net)
             optimizer.step(net.theta, net.dtheta)
-
             history.loss.append(J)
-            show(J)
-            if interrupted():
-                raise KeyboardInterrupt
-            if metrics and (t % every == 0 or t == total):
-                values = {name: metric(net) for name, metric in metrics.items()}
-                history.metric_steps.append(history.steps)
-                for name, value in values.items():
-                    history.metrics[name].append(value)
-                if stop is not None and stop(history):
-                    break
-        if interrupted():
-            raise KeyboardInterrupt
+            if show(J) or after(history) or interrupts.pressed:
+                break
+    if interrupts.pressed:
+        raise KeyboardInterrupt
     return history
 
 
-def _check_fit(net: Sequential, batches: MiniBatches) -> None:
+def _nothing(net: Sequential) -> None:
+    pass
+
+
+def _count_steps(batches: MiniBatches, epochs: int | None, steps: int | None) -> int:
+    if (epochs is None) == (steps is None):
+        raise ValueError(f"expected either epochs or steps, got epochs={epochs}, steps={steps}")
+    if epochs is not None:
+        return check.count(epochs, "epochs", 0) * len(batches)
+    return check.count(steps, "steps", 0)
+
+
+def _check_fit(
+    net: Sequential,
+    batches: MiniBatches,
+    optimizer: Optimizer,
+    history: History,
+    metrics: Mapping[str, Metric] | None,
+) -> None:
     """Find out before the first step what would fail in the middle of one."""
-    check.batch(batches.x, getattr(net.layers[0], "n_in", None), "x")
-    widths = [layer.n_out for layer in net.layers if hasattr(layer, "n_out")]
-    if widths:
-        check.labels(batches.y, len(batches.x), widths[-1])
+    check.batch(batches.x, check.instance(net, Sequential, "net").n_in, "x")
+    if net.n_out is not None:
+        check.labels(batches.y, len(batches.x), net.n_out)
     rest = len(batches.x) % batches.batch_size
     smallest = rest if rest and not batches.drop_last else batches.batch_size
     if net.batch_norms and smallest == 1:
@@ -233,6 +222,48 @@ def _check_fit(net: Sequential, batches: MiniBatches) -> None:
             f"{len(batches.x)} examples in batches of {batches.batch_size}, the last of which "
             "holds 1 (drop_last=True leaves it out)"
         )
+    if metrics and history.metric_steps and metrics.keys() != history.metrics.keys():
+        raise ValueError(
+            f"metrics: expected {sorted(history.metrics)}, as the history has, "
+            f"got {sorted(metrics)}"
+        )
+    check.instance(optimizer, Optimizer, "optimizer").belong_to(net)
+
+
+def _afterwards(
+    net: Sequential,
+    history: History,
+    total: int,
+    interrupts: _Interrupts,
+    metrics: Mapping[str, Metric] | None,
+    every: int,
+    stop: Callable[[History], bool] | None,
+    after_step: Callable[[History], object] | None,
+) -> Callable[[History], bool]:
+    """Return what follows each step: it takes the metrics and says whether training ends."""
+    metrics = {} if metrics is None else check.mapping(metrics, "metrics")
+    for name, metric in metrics.items():
+        check.function(metric, f"metrics[{name!r}]")
+    for ask, name in ((stop, "stop"), (after_step, "after_step")):
+        if ask is not None:
+            check.function(ask, name)
+    every = check.count(every, "every")
+    before = history.steps
+
+    def after(history: History) -> bool:
+        done = history.steps - before
+        with interrupts.between_steps():
+            end = after_step is not None and bool(after_step(history))
+            if end or done == total or done % every == 0:
+                values = {name: metric(net) for name, metric in metrics.items()}
+                if values:
+                    history.metric_steps.append(history.steps)
+                for name, value in values.items():
+                    history.metrics.setdefault(name, []).append(value)
+                end = end or (stop is not None and bool(stop(history)))
+        return end
+
+    return after
 
 
 def _endless(batches: MiniBatches) -> Iterator[tuple[Floats, Integers]]:
@@ -240,29 +271,39 @@ def _endless(batches: MiniBatches) -> Iterator[tuple[Floats, Integers]]:
         yield from batches
 
 
-@contextmanager
-def _finish_step_first() -> Iterator[Callable[[], bool]]:
+class _Interrupts:
     """Let Ctrl-C wait for the end of the step, so that no update is left half-done.
 
-    Yields a function that tells whether it was pressed. Python delivers signals to the main
-    thread only, so elsewhere there is nothing to guard against.
+    A second Ctrl-C ends a metric that takes too long. Python delivers signals to the main thread
+    only, so elsewhere there is nothing to guard against.
     """
-    pressed = False
 
-    def note(signum: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
+    def __init__(self) -> None:
+        self.pressed = False
+        self._stepping = True
+
+    def __enter__(self) -> None:
+        self._in_main = threading.current_thread() is threading.main_thread()
+        if self._in_main:
+            self._before = signal.signal(signal.SIGINT, self._note)
+
+    def __exit__(self, *error: object) -> None:
+        if self._in_main:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        if self.pressed and not self._stepping:
             raise KeyboardInterrupt
-        pressed = True
+        self.pressed = True
 
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: pressed
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
+    @contextmanager
+    def between_steps(self) -> Iterator[None]:
+        """Allow a second Ctrl-C to interrupt at once."""
+        self._stepping = False
+        try:
+            yield
+        finally:
+            self._stepping = True
 
 
 @contextmanager

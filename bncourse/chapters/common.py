@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from bncourse.activations import ReLU
+from bncourse.arrays import Floats, Integers
 from bncourse.data import Digits, load_digits
 from bncourse.layers import Layer
+from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import Sequential, mlp
+from bncourse.normalization import BatchNorm
 from bncourse.optimizers import GradientDescent, Optimizer
-from bncourse.statistics import kept_statistics, population_statistics, use_statistics
+from bncourse.statistics import population_statistics, preserve_statistics, set_statistics
 from bncourse.training import History, accuracy, train
 
 #: The seeds of the book; medians over them are reported.
@@ -41,8 +44,12 @@ def full_statistics_accuracy(net: Sequential, digits: Digits) -> float:
     """
     if not net.batch_norms:
         return accuracy(net, digits.x_test, digits.y_test)
-    with kept_statistics(net):
-        use_statistics(net, population_statistics(net, digits.x_train))
+    statistics = population_statistics(net, digits.x_train)
+    if not all(np.isfinite(values).all() for pair in statistics for values in pair):
+        # A network whose numbers overflowed says NaN of every class, and argmax takes the first.
+        return float(np.mean(digits.y_test == 0))
+    with preserve_statistics(net):
+        set_statistics(net, statistics)
         return accuracy(net, digits.x_test, digits.y_test)
 
 
@@ -59,10 +66,12 @@ def train_digits(
     batch_size: int = BATCH_SIZE,
     digits: Digits | None = None,
     optimizer: Optimizer | None = None,
+    norm: Callable[[int], Layer] = BatchNorm,
     every: int = 10,
     stop: Callable[[History], bool] | None = None,
     measure: bool = False,
     drop_last: bool = False,
+    after_backward: Callable[[Sequential], object] | None = None,
     **options: Any,
 ) -> tuple[Sequential, History]:
     """Train the book's network on the digits: the same weights and batches for the same seed.
@@ -74,7 +83,7 @@ def train_digits(
     activation : type
         Of the hidden layers.
     batch_norm : bool
-        With or without; with the same seed both start from the same weights.
+        With or without `norm`; with the same seed both start from the same weights.
     learning_rate : float
         Of plain gradient descent, unless `optimizer` is given.
     steps : int
@@ -87,9 +96,9 @@ def train_digits(
         By default ``load_digits()``.
     optimizer : Optimizer, optional
         Instead of gradient descent.
-    every, stop
-        As for `train`.
-    drop_last : bool
+    norm : callable
+        What batch norm is here, as for `mlp`.
+    every, stop, drop_last, after_backward
         As for `train`.
     measure : bool
         Whether to record ``"test accuracy"`` (see `full_statistics_accuracy`) every `every` steps.
@@ -101,7 +110,8 @@ def train_digits(
     """
     digits = load_digits() if digits is None else digits
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = mlp(sizes, activation, batch_norm, init=init, gain=gain, rng=weights, **options)
+    norm_or_none = norm if batch_norm else None
+    net = mlp(sizes, activation, norm_or_none, init=init, gain=gain, rng=weights, **options)
     history = train(
         net,
         digits.x_train,
@@ -116,8 +126,16 @@ def train_digits(
         every=every,
         stop=stop,
         drop_last=drop_last,
+        after_backward=after_backward,
     )
     return net, history
+
+
+def backpropagate(net: Sequential, x: Floats, y: Integers) -> float:
+    """Fill the gradients of all layers for one batch in training mode; return its loss."""
+    J, dz = SoftmaxCrossEntropy()(net.forward(x, training=True), y)
+    net.backward(dz, need_input_gradient=False)
+    return J
 
 
 def steps_to_accuracy(

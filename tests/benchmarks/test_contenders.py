@@ -21,7 +21,7 @@ from benchmarks.workload import (
     examples,
     step_case,
 )
-from bncourse import Adam, Dense, SoftmaxCrossEntropy, gradient_errors
+from bncourse import Adam, SoftmaxCrossEntropy, gradient_errors
 
 CASE = step_case(COURSE_NET, "float64", LEARNING_RATE)
 SMALL = step_case({"sizes": [6, 5, 4, 3], "batch": 8}, "float64")
@@ -65,23 +65,6 @@ def test_training_without_the_gradient_of_the_input_is_the_same_training():
         return loss
 
     assert losses(step) == losses(course.training_step(CASE))
-
-
-def test_a_first_layer_with_its_own_backward_pass_is_not_passed_over():
-    class Doubled(Dense):
-        def backward(self, dz):
-            dx = super().backward(dz)
-            self.grads["w"][...] *= 2
-            return dx
-
-    net = course.build(SMALL)
-    x, y = examples(SMALL)
-    _, dz = SoftmaxCrossEntropy()(net.forward(x, training=True), y)
-    net.backward_parameters(dz)
-    plain = net.layers[0].grads["w"].copy()
-    net.layers[0].__class__ = Doubled
-    net.backward_parameters(dz)
-    np.testing.assert_array_equal(net.layers[0].grads["w"], 2 * plain)
 
 
 def test_the_compared_network_has_right_gradients():

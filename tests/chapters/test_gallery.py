@@ -38,10 +38,10 @@ def test_the_loss_falls_below_the_floor_of_normalised_logits():
 
 def test_an_answer_does_not_depend_on_its_batch_mates(rng):
     layer = BatchNorm(3)
-    layer.forward(rng.normal(2.0, 3.0, (8, 3)), True)
+    layer.forward(rng.normal(2.0, 3.0, (8, 3)), training=True)
     z = rng.normal(size=(5, 3))
-    alone = [layer.forward(z[i : i + 1], False)[0] for i in range(5)]
-    np.testing.assert_allclose(layer.forward(z, False), alone, rtol=1e-13)
+    alone = [layer.forward(z[i : i + 1], training=False)[0] for i in range(5)]
+    np.testing.assert_allclose(layer.forward(z, training=False), alone, rtol=1e-13)
 
 
 #: Mistake: the test's module and name, the name that is replaced there (or, with a dot, anywhere),
@@ -146,7 +146,7 @@ GALLERY = {
     bugs.fold_without_epsilon: (
         "unit.test_normalization",
         "test_a_folded_layer_gives_the_same_output",
-        "fold",
+        "fold_batch_norm",
         {"bias": True, "affine": True},
     ),
 }
@@ -222,7 +222,7 @@ def test_a_layer_goes_back_by_the_function_it_is_given(rng):
     z = rng.normal(size=(6, 100))
     layer = net.batch_norms[0]
     np.testing.assert_array_equal(
-        layer.forward(z, True), batch_norm(z, *layer.params.values(), 1e-5)[0]
+        layer.forward(z, training=True), batch_norm(z, *layer.params.values(), 1e-5)[0]
     )
     _, dgamma, dbeta = bugs.stopped_gradient(z, layer.cache)
     np.testing.assert_array_equal(layer.backward(z), z * layer.cache.gamma * layer.cache.inv_std)

@@ -26,7 +26,7 @@ def test_c40_dense_adds_its_bias(rng):
     layer.params["b"][...] = [1.0, -2.0, 3.0]
     a = rng.normal(size=(5, 4))
     expected = np.array([layer.params["w"] @ row + layer.params["b"] for row in a])
-    np.testing.assert_allclose(layer.forward(a, False), expected, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(layer.forward(a, training=False), expected, rtol=1e-13, atol=1e-14)
 
 
 def test_c41_mean_subtraction_cancels_the_bias():
@@ -38,7 +38,7 @@ def test_c41_mean_subtraction_cancels_the_bias():
 def test_c42_bias_gradient_is_zero_and_evaluation_differs(digits):
     net = runs.network_with_bias(0)
     x, y = digits.x_train[:60], digits.y_train[:60]
-    _, dz = SoftmaxCrossEntropy()(net.forward(x, True), y)
+    _, dz = SoftmaxCrossEntropy()(net.forward(x, training=True), y)
     net.backward(dz)
     for layer in runs.hidden_dense(net):
         assert np.abs(layer.grads["b"]).max() < 1e-13 * np.abs(layer.grads["w"]).max()
@@ -57,7 +57,9 @@ def test_c42_beta_has_the_role_and_little_to_do_on_the_digits():
 def test_c43_training_without_bias_is_the_same(digits):
     with_bias, _ = train_digits(0, ReLU, True, 0.1, 100, bias=True)
     without, _ = train_digits(0, ReLU, True, 0.1, 100)
-    z1, z2 = (layer_outputs(net, digits.x_test)[-1] for net in (with_bias, without))
+    z1, z2 = (
+        layer_outputs(net, digits.x_test, statistics="batch")[-1] for net in (with_bias, without)
+    )
     # 100 steps let rounding grow, but not to the ninth decimal.
     assert np.abs(z1 - z2).max() < 1e-9
 
@@ -69,7 +71,7 @@ def test_c44_output_layer_keeps_its_bias():
 
 
 def test_c45_one_vector_more_per_layer():
-    assert mlp(SIZES, ReLU, False).theta.size == 27_710
+    assert mlp(SIZES, ReLU, None).theta.size == 27_710
     net = mlp(SIZES, ReLU)
     assert net.theta.size == 27_710 + 300
     assert sum(la.running_mean.size + la.running_var.size for la in net.batch_norms) == 600
@@ -79,7 +81,7 @@ def test_c46_shapes_fix_the_index(digits):
     net = mlp(SIZES, ReLU)
     assert net.layers[0].params["w"].shape == (100, 64)
     with pytest.raises(ValueError, match=r"\(m, 100\)"):
-        net.layers[3].forward(digits.x_train, False)
+        net.layers[3].forward(digits.x_train, training=False)
 
 
 def test_c47_normalised_layers_have_no_bias():

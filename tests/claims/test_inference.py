@@ -15,7 +15,7 @@ from bncourse import (
     layer_outputs,
     load_digits,
     population_statistics,
-    use_statistics,
+    set_statistics,
 )
 from bncourse.chapters.common import SEEDS, control
 from bncourse.chapters.inference import runs
@@ -51,7 +51,9 @@ def test_a11_batch_mode_at_test_time(seeds):
         net = runs.trained_network(seed)
         by_class.append(runs.batch_mode_accuracy(net, digits, 60, by_class=True))
         shuffled.append(runs.batch_mode_accuracy(net, digits, 60, by_class=False))
-        answers = [layer_outputs(net, digits.x_test[[i]])[-1] for i in range(10)]
+        answers = [
+            layer_outputs(net, digits.x_test[[i]], statistics="batch")[-1] for i in range(10)
+        ]
         assert all(np.array_equal(z, answers[0]) for z in answers)
         one_digit.append(runs.one_digit_accuracy(net, digits))
     assert median(by_class) < 0.5
@@ -61,16 +63,18 @@ def test_a11_batch_mode_at_test_time(seeds):
 
 def test_c70_predictions_depend_on_batch_mates(net, digits):
     x = digits.x_test
-    first = layer_outputs(net, x[:60])[-1][0]
-    other = layer_outputs(net, np.concatenate([x[:1], x[100:159]]))[-1][0]
+    first = layer_outputs(net, x[:60], statistics="batch")[-1][0]
+    other = layer_outputs(net, np.concatenate([x[:1], x[100:159]]), statistics="batch")[-1][0]
     assert np.abs(first - other).max() > 0.1
-    stored = net.forward(x[:60], False)[0]
-    np.testing.assert_allclose(net.forward(x[:1], False)[0], stored, rtol=1e-10)
+    stored = net.forward(x[:60], training=False)[0]
+    np.testing.assert_allclose(net.forward(x[:1], training=False)[0], stored, rtol=1e-10)
 
 
 def test_c71_single_observation_gives_beta(net, digits):
     beta = net.batch_norms[0].params["beta"]
-    np.testing.assert_array_equal(layer_outputs(net, digits.x_test[:1])[1][0], beta)
+    np.testing.assert_array_equal(
+        layer_outputs(net, digits.x_test[:1], statistics="batch")[1][0], beta
+    )
     assert runs.batch_mode_accuracy(net, digits, 1, by_class=False) < 0.2
 
 
@@ -88,7 +92,7 @@ def test_c73_running_average_follows_its_definition(rng):
         mean = np.zeros(3)
         for _ in range(5):
             z = rng.normal(offset, 1.0, (10, 3))
-            layer.forward(z, True)
+            layer.forward(z, training=True)
             mean = 0.8 * mean + 0.2 * z.mean(axis=0)
         np.testing.assert_allclose(layer.running_mean, mean, rtol=1e-12, atol=1e-13)
 
@@ -129,21 +133,21 @@ def test_c75_two_corrections_are_one(m, rng):
 
 
 def test_c76_batch_statistics_vary(net, digits):
-    z = layer_outputs(net, digits.x_train)[0]
+    z = layer_outputs(net, digits.x_train, statistics="batch")[0]
     means = z[:1380].reshape(23, 60, 100).mean(axis=1)
     assert (means.std(axis=0) > 0.05 * z.std(axis=0)).all()
     assert np.ptp(net.batch_norms[0].running_mean) > 0.5  # one number a unit, not a layer
 
 
 def test_c77_mean_is_beta(net, digits):
-    outputs = layer_outputs(net, digits.x_train)
+    outputs = layer_outputs(net, digits.x_train, statistics="batch")
     layer = net.batch_norms[0]
     np.testing.assert_allclose(outputs[1].mean(axis=0), layer.params["beta"], atol=1e-11)
     assert np.abs(layer.params["beta"]).max() > 0.01
 
 
 def test_c78_z_tilde_has_set_moments_activations_do_not(net, digits):
-    outputs = layer_outputs(net, digits.x_train)
+    outputs = layer_outputs(net, digits.x_train, statistics="batch")
     layer = net.batch_norms[0]
     np.testing.assert_allclose(outputs[1].std(axis=0), np.abs(layer.params["gamma"]), rtol=1e-3)
     assert (outputs[2].mean(axis=0) > layer.params["beta"] + 0.2).all()
@@ -156,11 +160,11 @@ def test_c80_little_gain_at_a_moderate_rate():
 
 def test_precise_statistics_make_predictions_independent_of_order(digits):
     net = runs.trained_network(0)
-    use_statistics(net, population_statistics(net, digits.x_train))
+    set_statistics(net, population_statistics(net, digits.x_train))
     assert accuracy(net, digits.x_test, digits.y_test) > 0.96
-    z = net.forward(digits.x_test, False)
+    z = net.forward(digits.x_test, training=False)
     np.testing.assert_allclose(
-        net.forward(digits.x_test[::-1], False)[::-1], z, rtol=1e-10, atol=1e-12
+        net.forward(digits.x_test[::-1], training=False)[::-1], z, rtol=1e-10, atol=1e-12
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from bncourse import (
     Adam,
+    BatchNorm,
     GradientDescent,
     MiniBatches,
     Momentum,
@@ -102,8 +103,8 @@ def test_c49_statistics_belong_to_the_batch_parameters_do_not(digits):
     norm = net.batch_norms[0]
     seen = []
     for x, _ in two_batches(digits):
-        net.forward(x, True)
-        seen.append((norm.cache.mu, norm.cache.var, norm.params["gamma"]))
+        net.forward(x, training=True)
+        seen.append((norm.cache.mean, norm.cache.var, norm.params["gamma"]))
     assert np.abs(seen[0][0] - seen[1][0]).max() > 0.01
     assert np.abs(seen[0][1] - seen[1][1]).max() > 0.01
     assert seen[0][2] is seen[1][2]
@@ -129,7 +130,7 @@ def test_c51_weights_change_between_batches(digits):
     thetas = []
     for x, y in two_batches(digits):
         thetas.append(net.theta.copy())
-        _, dz = loss(net.forward(x, True), y)
+        _, dz = loss(net.forward(x, training=True), y)
         net.backward(dz)
         optimizer.step(net.theta, net.dtheta)
     assert np.abs(thetas[0] - thetas[1]).max() > 1e-3
@@ -159,11 +160,11 @@ def test_c52_loop_by_hand_equals_train(digits):
 
 @pytest.mark.parametrize("bn", [False, True])
 def test_c53_cost_of_a_batch_is_not_the_mean_of_its_halves(bn, digits):
-    net = mlp((64, 50, 10), ReLU, bn, rng=np.random.default_rng(0))
+    net = mlp((64, 50, 10), ReLU, BatchNorm if bn else None, rng=np.random.default_rng(0))
     x, y = digits.x_train[:60], digits.y_train[:60]
 
     def cost_and_gradient(part):
-        J, dz = loss(net.forward(x[part], True), y[part])
+        J, dz = loss(net.forward(x[part], training=True), y[part])
         net.backward(dz)
         return J, net.dtheta.copy()
 
@@ -202,10 +203,10 @@ def test_c55_only_gradient_descent_subtracts_alpha_times_gradient(rng):
 def test_ghost_batches_are_batch_norm_of_each_part(rng):
     ghost = runs.ghost_network(5, 0).layers[1]
     z = rng.normal(2.0, 3.0, (10, 100))
-    out = ghost.forward(z, True)
+    out = ghost.forward(z, training=True)
     parts = (z[:5], z[5:])
     for part, mine in zip(parts, (out[:5], out[5:]), strict=True):
-        expected, _ = batch_norm(part, *ghost.scale_and_shift(float), 1e-5)
+        expected, _ = batch_norm(part, ghost.gamma, ghost.beta, 1e-5)
         np.testing.assert_allclose(mine, expected, rtol=1e-12, atol=1e-13)
     mean = np.mean([part.mean(axis=0) for part in parts], axis=0)
     var = np.mean([part.var(axis=0, ddof=1) for part in parts], axis=0)
@@ -215,7 +216,7 @@ def test_ghost_batches_are_batch_norm_of_each_part(rng):
 
 def test_ghost_batches_refuse_what_does_not_fit(rng):
     with pytest.raises(ValueError, match="expected a multiple of 5 rows, got 11"):
-        runs.GhostBatchNorm(3, 5).forward(rng.normal(size=(11, 3)), True)
+        runs.GhostBatchNorm(3, 5).forward(rng.normal(size=(11, 3)), training=True)
     with pytest.raises(ValueError, match="expected at least 2, got 1"):
         runs.GhostBatchNorm(3, 1)
 

@@ -88,7 +88,7 @@ def test_c02_normalises_units_inside_the_network(rng, digits):
     net = Sequential(
         [Dense(64, 100, bias=False, rng=rng), BatchNorm(100), ReLU(), Dense(100, 10, rng=rng)]
     )
-    z, z_tilde, _, _ = layer_outputs(net, digits.x_train[:60])
+    z, z_tilde, _, _ = layer_outputs(net, digits.x_train[:60], statistics="batch")
     assert np.abs(digits.x_train[:60].mean(axis=0)).max() > 0.5  # the inputs are as they were
     assert np.abs(z.mean(axis=0)).max() > 0.1
     assert np.abs(z_tilde.mean(axis=0)).max() < 1e-12  # rounding of 60 numbers near 1
@@ -154,14 +154,14 @@ def test_c06_hidden_gram_matrix_is_elongated(activation, init):
 
 
 def test_c07_activations_feed_the_next_layer(digits):
-    net = mlp((64, 100, 90, 80, 10), ReLU, False, rng=np.random.default_rng(0))
-    inputs = [digits.x_train, *layer_outputs(net, digits.x_train)]
+    net = mlp((64, 100, 90, 80, 10), ReLU, None, rng=np.random.default_rng(0))
+    inputs = [digits.x_train, *layer_outputs(net, digits.x_train, statistics="batch")]
     seen = 0
     for layer, a in zip(net.layers, inputs, strict=False):
         if isinstance(layer, Dense):
             w, b = layer.params["w"], layer.params["b"]
             assert w.shape == (layer.n_out, a.shape[1])
-            np.testing.assert_array_equal(layer.forward(a, False), a @ w.T + b)
+            np.testing.assert_array_equal(layer.forward(a, training=False), a @ w.T + b)
             seen += 1
     assert seen == 4
 
@@ -187,8 +187,8 @@ def test_c08_scaling_does_more_for_saturating_units(activation):
 
 def test_centring_and_scaling_by_hand_is_batch_norm(digits):
     by_hand = runs.hidden_spectra(Tanh, True, True, seed=1, init="lecun")
-    net = mlp(SIZES, Tanh, True, init="lecun", rng=np.random.default_rng(1))
-    outputs = layer_outputs(net, digits.x_train)
+    net = mlp(SIZES, Tanh, init="lecun", rng=np.random.default_rng(1))
+    outputs = layer_outputs(net, digits.x_train, statistics="batch")
     hidden = [a for a, la in zip(outputs, net.layers, strict=True) if isinstance(la, Tanh)]
     for spectrum, a in zip(by_hand, hidden, strict=True):
         # Relative to the largest: the small ones carry the rounding of sums over 1,437 examples.
@@ -203,9 +203,11 @@ def test_c09_hidden_bias_does_not_learn():
 
 
 def test_c10_hidden_statistics_move_and_carry_gradient(digits):
-    start = mlp((64, 100, 100, 100, 10), ReLU, False, rng=np.random.default_rng(0).spawn(2)[0])
+    start = mlp((64, 100, 100, 100, 10), ReLU, None, rng=np.random.default_rng(0).spawn(2)[0])
     trained, _ = train_digits(0, ReLU, False, 0.1, 100)
-    before, after = (layer_outputs(net, digits.x_train)[2] for net in (start, trained))
+    before, after = (
+        layer_outputs(net, digits.x_train, statistics="batch")[2] for net in (start, trained)
+    )
     shift = np.abs(after.mean(axis=0) - before.mean(axis=0)) / before.std(axis=0)
     assert np.median(shift) > 0.5
     # And the batch's mean depends on the weights: move one example, and all outputs move.

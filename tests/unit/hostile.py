@@ -238,10 +238,21 @@ def fitted_elsewhere() -> Adam:
     return other
 
 
+def another_networks() -> Adam:
+    """An optimiser that belongs to another network, which may have the same size."""
+    other = Adam()
+    other.belong_to(NET)
+    return other
+
+
+NET = mlp((4, 3, 2))
+
+
 OPTIMIZER: Bad = {
     **NOT_OBJECTS,
     "a class": (lambda: Adam, TypeError),
-    "of another network": (fitted_elsewhere, ValueError),
+    "of another size": (fitted_elsewhere, ValueError),
+    "of another network": (another_networks, ValueError),
 }
 FUNCTION: Bad = {**NOT_OBJECTS, "a class": (lambda: SoftmaxCrossEntropy, TypeError)}
 HISTORY: Bad = without(NOT_OBJECTS, "None")
@@ -252,8 +263,8 @@ METRICS: Bad = {
     "nothing": (lambda: {"a": None}, TypeError),
 }
 LAYER_TYPE: Bad = {
-    **without(NOT_OBJECTS, "a dict"),
-    "a layer": (ReLU, TypeError),
+    **NOT_OBJECTS,
+    "a layer": (lambda: Dense(3, 3), TypeError),
     "another class": (lambda: int, TypeError),
     "a function": (lambda: np.tanh, TypeError),
 }
@@ -270,7 +281,6 @@ LAYERS: Bad = {
     "a wrong width": (lambda: [Dense(4, 3), Dense(2, 1)], ValueError),
     "two dtypes": (lambda: [Dense(4, 3), BatchNorm(3, dtype=np.float32)], ValueError),
     "one layer twice": (lambda: [Dense(4, 4)] * 2, ValueError),
-    "another network's": (lambda: mlp((4, 2)).layers, ValueError),
 }
 WIDTHS: Bad = {
     **NOT_COLLECTIONS,

@@ -33,7 +33,7 @@ from bncourse import (
     Tanh,
     batch_norm,
     batch_norm_backward,
-    fold,
+    fold_batch_norm,
     layer_outputs,
     population_statistics,
     standardize,
@@ -115,8 +115,8 @@ def check_batch_norm(z, dz_tilde, epsilon):
     var = right["var"].astype(float)
     tiny = float(np.finfo(dtype).smallest_subnormal)
 
-    assert z_tilde.dtype == cache.mu.dtype == cache.var.dtype == dtype
-    assert (exact.difference(cache.mu, right["mu"]) <= 4 * eps * largest).all()
+    assert z_tilde.dtype == cache.mean.dtype == cache.var.dtype == dtype
+    assert (exact.difference(cache.mean, right["mu"]) <= 4 * eps * largest).all()
     tolerance = 4 * eps * var + (4 * eps * largest) ** 2 + tiny
     assert (exact.difference(cache.var, right["var"]) <= tolerance).all()
     size = 1 + np.abs(right["z_norm"].astype(float))
@@ -191,7 +191,7 @@ def test_running_statistics_and_evaluation_are_exact(make, dtype, decay, unbiase
     batches = [frozen(make(rng).astype(dtype)) for _ in range(6)]
     mean, var = exact.rational(np.zeros(3)), exact.rational(np.ones(3))
     for t, z in enumerate(batches, start=1):
-        layer.forward(z, True)
+        layer.forward(z, training=True)
         d = 1 - Fraction(1, t) if decay is None else Fraction(decay)
         right = exact.batch_norm(z, np.ones(3), np.zeros(3), 1e-5)
         m = len(z)
@@ -211,7 +211,7 @@ def test_running_statistics_and_evaluation_are_exact(make, dtype, decay, unbiase
     z_norm = (exact.rational(z) - exact.rational(layer.running_mean)) / sd
     z_tilde = exact.rational(GAMMA) * z_norm + exact.rational(BETA)
     size = np.abs(GAMMA) * np.abs(z_norm.astype(float)) + np.abs(BETA)
-    assert (exact.difference(layer.forward(z, False), z_tilde) <= 4 * eps * size).all()
+    assert (exact.difference(layer.forward(z, training=False), z_tilde) <= 4 * eps * size).all()
 
 
 @DTYPES
@@ -223,7 +223,7 @@ def test_a_folded_layer_is_exact(dtype, offset, rng):
     norm.set_statistics(
         np.array([offset + 1, offset - 3, 0.0], dtype), np.array([1e-12, 1.0, 1e12], dtype)
     )
-    folded = fold(dense, norm)
+    folded = fold_batch_norm(dense, norm)
     w, b = exact.rational(dense.params["w"]), exact.rational(dense.params["b"])
     mean = exact.rational(norm.running_mean)
     scale = exact.rational(GAMMA) / exact.roots(exact.rational(norm.running_var) + Fraction(1e-5))
@@ -250,8 +250,11 @@ def test_what_is_not_finite_stays_in_its_unit(value, layout, dtype, rng):
     for z in (frozen(clean, layout), spoiled):
         layer = BatchNorm(4, dtype=dtype)
         with np.errstate(invalid="ignore"):
-            training, backward = layer.forward(z, True), layer.backward(frozen(dz, layout))
-            evaluation = layer.forward(frozen(clean, layout), False)
+            training, backward = (
+                layer.forward(z, training=True),
+                layer.backward(frozen(dz, layout)),
+            )
+            evaluation = layer.forward(frozen(clean, layout), training=False)
             (scaled,) = standardize(z)
             statistics = population_statistics(Sequential([layer]), z)[0]
         grads = [layer.grads["gamma"], layer.grads["beta"]]
@@ -271,7 +274,7 @@ def test_what_is_not_finite_stays_in_its_unit(value, layout, dtype, rng):
 @DTYPES
 def test_a_non_finite_gradient_stays_in_its_unit(dtype, rng):
     layer = BatchNorm(3, dtype=dtype)
-    layer.forward(rng.normal(size=(6, 3)).astype(dtype), True)
+    layer.forward(rng.normal(size=(6, 3)).astype(dtype), training=True)
     dz = rng.normal(size=(6, 3)).astype(dtype)
     right = layer.backward(dz)
     dz[2, 1] = np.nan
@@ -287,7 +290,7 @@ def test_activations_keep_what_is_not_finite_in_its_place(activation, value, rng
     z = rng.normal(size=(4, 3))
     z[1, 2] = value
     layer = activation()
-    a = layer.forward(frozen(z), True)
+    a = layer.forward(frozen(z), training=True)
     da = layer.backward(np.ones_like(z))
     elsewhere = np.ones(z.shape, bool)
     elsewhere[1, 2] = False
@@ -331,7 +334,7 @@ def test_the_loss_is_exact(make, layout, dtype, rng):
 def test_sigmoid_and_tanh_are_exact(activation, dtype):
     z = np.array([[0.0, 1e-20, -1e-8, 0.3, -2.0, 8.0, -17.0, 40.0, -90.0, 800.0, -1e15]], dtype)
     layer = activation()
-    a = layer.forward(frozen(z), True)
+    a = layer.forward(frozen(z), training=True)
     da = layer.backward(np.ones_like(z))
     eps = float(np.finfo(dtype).eps)
     for value, ours, slope in zip(z[0], a[0], da[0], strict=True):
@@ -356,7 +359,7 @@ def test_a_dense_layer_is_exact(make, dtype, rng):
     x = frozen(make(rng).astype(dtype))
     layer = Dense(3, 2, rng=rng, dtype=dtype)
     layer.params["b"][...] = [0.5, -1e3]
-    z = layer.forward(x, True)
+    z = layer.forward(x, training=True)
     dz = frozen(rng.normal(size=z.shape).astype(dtype))
     dx = layer.backward(dz)
     X, W, DZ = (exact.rational(v) for v in (x, layer.params["w"], dz))
@@ -487,7 +490,7 @@ def test_every_batch_norm_of_a_stack_is_exact_for_what_it_is_given(dtype, rng):
     for _ in range(4):
         layers += [Dense(3, 3, bias=False, rng=rng, dtype=dtype), BatchNorm(3, dtype=dtype)]
     x = frozen(rng.normal(1e4, 1.0, (20, 3)).astype(dtype))
-    outputs = [x, *layer_outputs(Sequential(layers), x)]
+    outputs = [x, *layer_outputs(Sequential(layers), x, statistics="batch")]
     for (z, z_tilde), layer in zip(pairwise(outputs), layers, strict=True):
         if isinstance(layer, BatchNorm):
             right = exact.batch_norm(z, np.ones(3), np.zeros(3), 1e-5)

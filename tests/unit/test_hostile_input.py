@@ -12,6 +12,7 @@ import inspect
 import os
 import pickle
 import signal
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ from bncourse import (
     Momentum,
     Parameters,
     ReLU,
+    Residual,
     RMSprop,
     Run,
     Sequential,
@@ -70,17 +72,21 @@ def vector(n=N):
 
 def network():
     net = mlp((N, 3, 2), Sigmoid, rng=rng())
-    net.forward(batch(), True)
+    net.forward(batch(), training=True)
     return net
 
 
 def prepared(layer, width=N):
-    layer.forward(batch(width), True)
+    layer.forward(batch(width), training=True)
     return layer
 
 
 def dense():
     return prepared(Dense(N, 2, rng=rng()))
+
+
+def residual():
+    return prepared(Residual([Dense(N, N, rng=rng())]))
 
 
 def cache():
@@ -142,9 +148,9 @@ NET = (hostile.NETWORK, network)
 X, ANY_X = (hostile.batches(N), batch), (hostile.batches(), batch)
 Y = (hostile.LABELS, labels)
 GRADIENT = (hostile.exactly(M, N), batch)
-DZ = {"dz": (hostile.exactly(M, 2), lambda: batch(2))}
 GENERATOR = (hostile.GENERATOR, rng)
 FLAG = (hostile.FLAG, always(True))
+DZ = {"dz": (hostile.exactly(M, 2), lambda: batch(2)), "need_input_gradient": FLAG}
 OFF = (hostile.FLAG, always(False))
 DTYPE = (hostile.DTYPE, always(np.float64))
 SIZE = (hostile.counts(), always(2))
@@ -156,17 +162,18 @@ LOSS = (hostile.or_none(hostile.FUNCTION), SoftmaxCrossEntropy)
 VECTOR = (hostile.exactly(N), vector)
 WORDS = hostile.WORD
 AVERAGED = {"x": (hostile.REAL, lambda: np.arange(3.0))}
-WEIGHTS = subject(rng=GENERATOR, n_out=SIZE, n_in=SIZE)
 EIGENVALUES = subject(eigenvalues=(hostile.EIGENVALUES, vector))
-CHECK = subject(net=NET, x=X, y=Y, loss=LOSS, step=POSITIVE)
+CHECK = subject(net=NET, x=X, y=Y, loss=LOSS, step=POSITIVE, training=FLAG)
 
 
 def activation(make: Any) -> dict[str, Subject]:
     return {
         f"{make.__name__}.forward": subject(
-            lambda: prepared(make()), ["self"], z=ANY_X, training=FLAG
+            lambda: prepared(make()), ["self"], x=ANY_X, training=FLAG
         ),
-        f"{make.__name__}.backward": subject(lambda: prepared(make()), dz=GRADIENT),
+        f"{make.__name__}.backward": subject(
+            lambda: prepared(make()), ["self"], dz=GRADIENT, need_input_gradient=FLAG
+        ),
     }
 
 
@@ -177,6 +184,7 @@ def optimizer(make: Any, **parameters: Any) -> dict[str, Subject]:
         make.__name__: subject(learning_rate=POSITIVE, **parameters),
         f"{make.__name__}.step": subject(on, ["self", "theta"], **vectors),
         f"{make.__name__}.check_fit": subject(on, ["theta"], **vectors),
+        f"{make.__name__}.belong_to": subject(lambda: make(0.1), ["self"], network=NET),
     }
 
 
@@ -199,12 +207,13 @@ CATALOGUE: dict[str, Subject] = {
         dtype=DTYPE,
         affine=FLAG,
     ),
-    "BatchNorm.forward": subject(lambda: prepared(BatchNorm(N)), ["self"], z=X, training=FLAG),
-    "BatchNorm.backward": subject(lambda: prepared(BatchNorm(N)), ["self"], dz=GRADIENT),
+    "BatchNorm.forward": subject(lambda: prepared(BatchNorm(N)), ["self"], x=X, training=FLAG),
+    "BatchNorm.backward": subject(
+        lambda: prepared(BatchNorm(N)), ["self"], dz=GRADIENT, need_input_gradient=FLAG
+    ),
     "BatchNorm.set_statistics": subject(
         lambda: BatchNorm(N), ["self"], mean=VECTOR, var=(hostile.VARIANCES, vector)
     ),
-    "BatchNorm.scale_and_shift": subject(lambda: BatchNorm(N), dtype=DTYPE),
     "Dense": subject(
         n_in=SIZE,
         n_out=SIZE,
@@ -216,31 +225,36 @@ CATALOGUE: dict[str, Subject] = {
     ),
     "Dense.forward": subject(dense, ["self"], x=X, training=FLAG),
     "Dense.backward": subject(dense, ["self"], **DZ),
-    "Dense.backward_parameters": subject(dense, ["self"], **DZ),
-    "Sequential": subject(layers=(hostile.LAYERS, lambda: [Dense(N, 2, rng=rng()), ReLU()])),
+    "Sequential": subject(
+        None, ["layers"], layers=(hostile.LAYERS, lambda: [Dense(N, 2, rng=rng()), ReLU()])
+    ),
+    "Residual": subject(
+        None,
+        ["layers"],
+        layers=(
+            hostile.LAYERS | {"of two widths": (lambda: [Dense(N, 2)], ValueError)},
+            lambda: [Dense(N, N, rng=rng()), ReLU()],
+        ),
+    ),
+    "Residual.forward": subject(residual, ["self"], x=X, training=FLAG),
+    "Residual.backward": subject(residual, ["self"], dz=GRADIENT, need_input_gradient=FLAG),
     "Sequential.forward": subject(network, ["self"], x=X, training=FLAG),
     "Sequential.backward": subject(network, ["self"], **DZ),
-    "Sequential.backward_parameters": subject(network, ["self"], **DZ),
     "mlp": subject(
         sizes=(hostile.WIDTHS, always((N, 3, 2))),
         activation=(hostile.LAYER_TYPE, always(ReLU)),
-        batch_norm=FLAG,
-        normalize=(WORDS, always("a")),
+        norm=(hostile.or_none(hostile.LAYER_TYPE), always(BatchNorm)),
+        norm_position=(WORDS, always("a")),
         bias=(hostile.or_none(hostile.FLAG), always(True)),
         init=(WORDS, always("lecun")),
         gain=FROM_ZERO,
         rng=GENERATOR,
         dtype=DTYPE,
-        # Passed on to BatchNorm:
-        epsilon=FROM_ZERO,
-        decay=SHARE_OR_NONE,
-        unbiased=FLAG,
-        affine=FLAG,
     ),
     "SoftmaxCrossEntropy.__call__": subject(SoftmaxCrossEntropy, z=ANY_X, y=Y),
     "batch_norm": subject(z=ANY_X, gamma=VECTOR, beta=VECTOR, epsilon=FROM_ZERO),
     "batch_norm_backward": subject(dz_tilde=GRADIENT, cache=(hostile.CACHE, cache)),
-    "fold": subject(
+    "fold_batch_norm": subject(
         dense=(hostile.DENSE, lambda: Dense(N, 3, rng=rng())),
         norm=(hostile.BATCH_NORM, lambda: network().batch_norms[0]),
     ),
@@ -261,9 +275,9 @@ CATALOGUE: dict[str, Subject] = {
         correlation=(hostile.CORRELATION, always(0.5)),
         rng=GENERATOR,
     ),
-    "he_normal": WEIGHTS,
-    "xavier_normal": WEIGHTS,
-    "lecun_normal": WEIGHTS,
+    "initial_weights": subject(
+        rng=GENERATOR, n_out=SIZE, n_in=SIZE, init=(WORDS, always("xavier"))
+    ),
     "ExponentialMovingAverage": subject(decay=SHARE, bias_correction=FLAG),
     "ExponentialMovingAverage.update": subject(
         lambda: averaged(ExponentialMovingAverage(0.5)), ["self"], **AVERAGED
@@ -275,19 +289,19 @@ CATALOGUE: dict[str, Subject] = {
     "population_statistics": subject(
         net=NET, x=X, batch_size=(hostile.or_none(hostile.counts(2, M)), always(3))
     ),
-    "use_statistics": subject(
+    "set_statistics": subject(
         None,
         ["net"],
         net=NET,
         statistics=(hostile.STATISTICS, lambda: population_statistics(network(), batch())),
     ),
-    "kept_statistics": subject(net=NET),
+    "preserve_statistics": subject(net=NET),
     "gradient_check": CHECK,
     "gradient_errors": CHECK,
     "loss_and_gradient": subject(net=NET, x=X, y=Y, loss=LOSS),
     "walk_along_gradient": subject(net=NET, x=X, y=Y, steps=(hostile.STEPS, vector), loss=LOSS),
     "gram_spectrum": subject(a=ANY_X, centred=FLAG),
-    "spread": EIGENVALUES,
+    "max_over_median": EIGENVALUES,
     "condition_number": EIGENVALUES,
     "gauss_newton_spectrum": subject(net=NET, x=X),
     "accuracy": subject(net=NET, x=X, y=Y),
@@ -306,6 +320,8 @@ CATALOGUE: dict[str, Subject] = {
         metrics=(hostile.METRICS, lambda: {"one": constant_metric}),
         every=(hostile.counts(), always(2)),
         stop=(hostile.or_none(hostile.FUNCTION), always(never)),
+        after_backward=(hostile.or_none(hostile.FUNCTION), always(constant_metric)),
+        after_step=(hostile.or_none(hostile.FUNCTION), always(never)),
         history=(hostile.HISTORY, History),
         shuffle=FLAG,
         drop_last=FLAG,
@@ -334,6 +350,8 @@ UNCHECKED = {
     "GradientWalk",
     "History",
     "Layer",
+    "Loss",
+    "Loss.__call__",
     "Parameters",
     "ReLU",
     "Run",
@@ -466,8 +484,9 @@ def numbers(result: Any) -> list[Any]:
     """Return all numbers in a result, in order."""
     if isinstance(result, Sequential):
         return [result.theta, result.dtheta]
-    if isinstance(result, (Dense, BatchNorm)):
-        return numbers([dict(result.params), vars(result).get("running_mean", 0.0)])
+    if isinstance(result, bncourse.Layer):
+        statistics = vars(result).get("running_mean", 0.0)
+        return numbers([dict(result.params), dict(result.grads), statistics])
     if isinstance(result, (bool, int, float, np.ndarray, np.generic)):
         return [np.asarray(result)]
     if isinstance(result, dict):
@@ -476,7 +495,7 @@ def numbers(result: Any) -> list[Any]:
         return numbers([list(result), len(result)])
     if isinstance(result, (list, tuple)):
         return [number for part in result for number in numbers(part)]
-    if result is None or isinstance(result, str):
+    if result is None or isinstance(result, (str, weakref.ref)):
         return []
     return numbers({k: v for k, v in vars(result).items() if k != "rng"})
 
@@ -603,7 +622,7 @@ def test_generators_will_do_where_a_sequence_is_gone_through_once():
     assert len(net.layers) == 2
     assert mlp(n for n in (4, 3, 2)).theta.size == mlp((4, 3, 2)).theta.size
     statistics = population_statistics(net, batch())
-    bncourse.use_statistics(net, (pair for pair in statistics))
+    bncourse.set_statistics(net, (pair for pair in statistics))
     np.testing.assert_array_equal(net.batch_norms[0].running_mean, statistics[0].mean)
     grid = ({"a": a} for a in (1, 2))
     result = bncourse.sweep(run_of_a_sweep, grid, (s for s in (0, 1)))
@@ -633,29 +652,28 @@ def test_records_hold_what_they_are_given():
     with pytest.raises(AttributeError):
         Run({}, 0).seed = 1
     assert (History().loss, SweepResult().runs) == ([], [])
-    with pytest.raises(TypeError, match="[Pp]rotocol"):
+    with pytest.raises(TypeError, match=r"Layer: expected a method _forward\(self, x, training\)"):
         bncourse.Layer()
 
 
-def test_parameters_refuse_every_way_to_replace_one():
+def test_parameters_refuse_other_names_and_what_does_not_fit():
     w = np.ones(2)
     for ending in (
-        lambda p: p.__setitem__("w", w.copy()),
         lambda p: p.__setitem__("new", w),
         lambda p: p.__delitem__("w"),
-        lambda p: p.__ior__({"w": w.copy()}),
-        lambda p: p.update({"w": w.copy()}),
         lambda p: p.update(w=None),
-        lambda p: p.setdefault("w", None),
+        lambda p: p.update(v=w),
+        lambda p: p.setdefault("v", w),
         lambda p: p.pop("w"),
         lambda p: p.popitem(),
         lambda p: p.clear(),
     ):
-        params = Parameters({"w": w})
-        with pytest.raises(TypeError, match="changed in place|can't be deleted"):
+        params = Parameters({"w": w}, "params")
+        with pytest.raises(TypeError, match=r"params\['.'\]|params\['new'\]"):
             ending(params)
         assert list(params) == ["w"]
         assert params["w"] is w
+        np.testing.assert_array_equal(w, np.ones(2))
 
 
 def test_an_abstract_optimiser_makes_no_step():
@@ -674,7 +692,7 @@ def test_a_read_only_theta_is_refused():
 
 def test_backward_before_forward_is_refused():
     for make in (lambda: Dense(N, 2), lambda: BatchNorm(N), ReLU, LeakyReLU, Sigmoid, Tanh):
-        with pytest.raises(ValueError, match="backward: expected a forward pass with training"):
+        with pytest.raises(ValueError, match="backward: expected a forward pass before it"):
             make().backward(batch())
 
 
@@ -762,7 +780,7 @@ def test_an_interrupt_anywhere_leaves_network_optimiser_and_history_in_step(
     loss, metric, stop = SoftmaxCrossEntropy(), constant_metric, never
     if place in ("forward", "backward"):
         layer = net.layers[2]
-        monkeypatch.setattr(layer, place, press(getattr(layer, place)))
+        monkeypatch.setattr(layer, f"_{place}", press(getattr(layer, f"_{place}")))
     elif place == "step":
         monkeypatch.setattr(optimizer, "_step", press(optimizer._step))
     loss = press(loss) if place == "loss" else loss
@@ -827,7 +845,7 @@ def test_a_second_interrupt_does_not_wait():
             history=history,
         )
     assert history.steps == 1
-    assert history.metric_steps == history.metrics["one"] == []
+    assert (history.metric_steps, history.metrics) == ([], {})
 
 
 def test_an_error_in_a_metric_leaves_the_history_whole():
@@ -845,7 +863,7 @@ def test_an_error_in_a_metric_leaves_the_history_whole():
             history=history,
         )
     assert history.steps == 1
-    assert history.metric_steps == history.metrics["one"] == history.metrics["broken"] == []
+    assert (history.metric_steps, history.metrics) == ([], {})
 
 
 class Answered(Future):

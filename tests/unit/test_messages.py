@@ -20,18 +20,16 @@ from bncourse import (
     SoftmaxCrossEntropy,
     batch_norm,
     batch_norm_backward,
-    fold,
-    he_normal,
+    fold_batch_norm,
+    initial_weights,
     layer_outputs,
-    lecun_normal,
     load_digits,
     mlp,
     population_statistics,
+    set_statistics,
     standardize,
     two_features,
-    use_statistics,
     whiten,
-    xavier_normal,
 )
 
 X, Y, ONE = np.ones((4, 2)), np.zeros(4, int), np.ones(2)
@@ -39,7 +37,7 @@ X, Y, ONE = np.ones((4, 2)), np.zeros(4, int), np.ones(2)
 
 def after_training(layer):
     """Return the layer after a training pass over a batch of shape (4, 2)."""
-    layer.forward(X, True)
+    layer.forward(X, training=True)
     return layer
 
 
@@ -54,7 +52,7 @@ class NeedsAnArgument(ReLU):
 
 #: A wrong argument and the name that the message must begin with.
 NAMED = {
-    "activation, input": (lambda: ReLU().forward(None, True), "z"),
+    "activation, input": (lambda: ReLU().forward(None, training=True), "x"),
     "activation, gradient": (lambda: after_training(ReLU()).backward(None), "dz"),
     "leaky relu, slope": (lambda: LeakyReLU(2.0), "slope"),
     "load_digits, seed": (lambda: load_digits(seed=-1), "seed"),
@@ -62,38 +60,34 @@ NAMED = {
     "load_digits, dtype": (lambda: load_digits(dtype=int), "dtype"),
     "standardize, training set": (lambda: standardize(None), "x_train"),
     "standardize, another set": (lambda: standardize(X, None), "x"),
-    "activation, mode": (lambda: ReLU().forward(X, 1), "training"),
-    "dense, mode": (lambda: Dense(2, 2).forward(X, 1), "training"),
-    "batch norm, mode": (lambda: BatchNorm(2).forward(X, 1), "training"),
+    "activation, mode": (lambda: ReLU().forward(X, training=1), "training"),
+    "dense, mode": (lambda: Dense(2, 2).forward(X, training=1), "training"),
+    "batch norm, mode": (lambda: BatchNorm(2).forward(X, training=1), "training"),
     "whiten, nan": (
         lambda: whiten(np.array([[1.0, np.nan], [2.0, 3.0]])),
         "the covariance of x_train",
     ),
-    "he, n_out": (lambda: he_normal(np.random.default_rng(), 0, 2), "n_out"),
-    "he, n_in": (lambda: he_normal(np.random.default_rng(), 2, 0), "n_in"),
-    "xavier, n_out": (lambda: xavier_normal(np.random.default_rng(), 0, 2), "n_out"),
-    "xavier, n_in": (lambda: xavier_normal(np.random.default_rng(), 2, 0), "n_in"),
-    "lecun, n_out": (lambda: lecun_normal(np.random.default_rng(), 0, 2), "n_out"),
-    "lecun, n_in": (lambda: lecun_normal(np.random.default_rng(), 2, 0), "n_in"),
+    "weights, n_out": (lambda: initial_weights(np.random.default_rng(), 0, 2, "he"), "n_out"),
+    "weights, n_in": (lambda: initial_weights(np.random.default_rng(), 2, 0, "he"), "n_in"),
     "sequential, no sequence": (lambda: Sequential(5), "layers"),
     "mlp, no sequence": (lambda: mlp(5), "sizes"),
     "mlp, a size": (lambda: mlp((2, 0, 2)), "sizes"),
     "mlp, no function": (lambda: mlp((2, 3, 2), None), "activation"),
     "mlp, no layer": (lambda: mlp((2, 3, 2), int), "activation"),
     "mlp, a layer that needs more": (lambda: mlp((2, 3, 2), NeedsAnArgument), "activation"),
-    "mlp, batch_norm": (lambda: mlp((2, 3, 2), batch_norm=1), "batch_norm"),
+    "mlp, norm": (lambda: mlp((2, 3, 2), norm=1), "norm"),
     "backward of batch norm, cache": (lambda: batch_norm_backward(X, None), "cache"),
     "backward of batch norm, gradient": (
         lambda: batch_norm_backward(None, batch_norm(X, ONE, ONE, 1e-5)[1]),
         "dz_tilde",
     ),
     "ema, ragged": (lambda: CumulativeAverage().update([[1.0], [1.0, 2.0]]), "x"),
-    "layer outputs, net": (lambda: layer_outputs(None, X), "net"),
+    "layer outputs, net": (lambda: layer_outputs(None, X, statistics="batch"), "net"),
     "population statistics, net": (lambda: population_statistics(None, X), "net"),
-    "use statistics, net": (lambda: use_statistics(None, []), "net"),
-    "use statistics, no sequence": (lambda: use_statistics(net(), None), "statistics"),
-    "use statistics, no pair": (lambda: use_statistics(net(), [None]), "statistics: pair"),
-    "use statistics, one moment": (lambda: use_statistics(net(), [(ONE,)]), "statistics"),
+    "use statistics, net": (lambda: set_statistics(None, []), "net"),
+    "use statistics, no sequence": (lambda: set_statistics(net(), None), "statistics"),
+    "use statistics, no pair": (lambda: set_statistics(net(), [None]), "statistics: pair"),
+    "use statistics, one moment": (lambda: set_statistics(net(), [(ONE,)]), "statistics"),
     "whiten, training set": (lambda: whiten(None), "x_train"),
     "whiten, another set": (lambda: whiten(np.diag(ONE), None), "x_train"),
     "two_features, m": (lambda: two_features(2, 1.0, 0.0, np.random.default_rng()), "m"),
@@ -115,7 +109,7 @@ NAMED = {
     "dense, bias": (lambda: Dense(2, 2, 1), "bias"),
     "dense, gain": (lambda: Dense(2, 2, gain=-1), "gain"),
     "dense, init": (lambda: Dense(2, 2, init="zeros"), "init"),
-    "dense, input": (lambda: Dense(2, 2).forward(None, True), "x"),
+    "dense, input": (lambda: Dense(2, 2).forward(None, training=True), "x"),
     "dense, gradient": (lambda: after_training(Dense(2, 2)).backward(None), "dz"),
     "loss, logits": (lambda: SoftmaxCrossEntropy()(None, Y), "z"),
     "loss, labels": (lambda: SoftmaxCrossEntropy()(X, None), "y"),
@@ -124,7 +118,7 @@ NAMED = {
     "batch norm, decay": (lambda: BatchNorm(2, decay=1), "decay"),
     "batch norm, unbiased": (lambda: BatchNorm(2, unbiased=1), "unbiased"),
     "batch norm, affine": (lambda: BatchNorm(2, affine=1), "affine"),
-    "batch norm, input": (lambda: BatchNorm(2).forward(None, True), "z"),
+    "batch norm, input": (lambda: BatchNorm(2).forward(None, training=True), "x"),
     "batch norm, gradient": (lambda: after_training(BatchNorm(2)).backward(None), "dz"),
     "batch norm, mean": (lambda: BatchNorm(2).set_statistics(None, ONE), "mean"),
     "batch norm, variance": (lambda: BatchNorm(2).set_statistics(ONE, None), "var"),
@@ -132,7 +126,10 @@ NAMED = {
         lambda: BatchNorm(2).set_statistics(np.ones(3), ONE),
         "mean",
     ),
-    "fold, width": (lambda: fold(Dense(2, 3), after_training(BatchNorm(2))), "norm"),
+    "fold_batch_norm, width": (
+        lambda: fold_batch_norm(Dense(2, 3), after_training(BatchNorm(2))),
+        "norm",
+    ),
     "optimizer, theta": (lambda: GradientDescent(0.1).step(None, ONE), "theta"),
     "optimizer, gradient": (lambda: GradientDescent(0.1).step(ONE, None), "dtheta"),
     "optimizer, rate": (lambda: GradientDescent(0), "learning_rate"),
@@ -141,15 +138,15 @@ NAMED = {
     "ema, decay": (lambda: ExponentialMovingAverage(1), "decay"),
     "ema, bias correction": (lambda: ExponentialMovingAverage(0.5, 1), "bias_correction"),
     "ema, value": (lambda: ExponentialMovingAverage(0.5).update("a"), "x"),
-    "layer outputs, words": (lambda: layer_outputs(net(), X, "train"), "statistics"),
+    "layer outputs, words": (lambda: layer_outputs(net(), X, statistics="train"), "statistics"),
     "layer outputs, batch norm first": (
-        lambda: layer_outputs(Sequential([BatchNorm(2)]), None),
+        lambda: layer_outputs(Sequential([BatchNorm(2)]), None, statistics="batch"),
         "x",
     ),
     "population statistics, x": (lambda: population_statistics(net(), None), "x"),
     "population statistics, size": (lambda: population_statistics(net(), X, 1), "batch_size"),
-    "use statistics, number": (lambda: use_statistics(net(), []), "statistics"),
-    "mlp, place": (lambda: mlp((2, 3, 2), normalize="b"), "normalize"),
+    "use statistics, number": (lambda: set_statistics(net(), []), "statistics"),
+    "mlp, place": (lambda: mlp((2, 3, 2), norm_position="b"), "norm_position"),
     "mlp, sizes": (lambda: mlp((2,)), "sizes"),
     "sequential": (lambda: Sequential([]), "layers"),
 }
@@ -169,7 +166,7 @@ def test_a_data_set_of_another_width_is_named_too():
             function(orthogonal, None)
         assert str(caught.value).startswith("x: expected ")
     with pytest.raises(ValueError) as wide:
-        layer_outputs(Sequential([BatchNorm(2)]), np.ones((4, 3)))
+        layer_outputs(Sequential([BatchNorm(2)]), np.ones((4, 3)), statistics="batch")
     assert str(wide.value).startswith("x: expected shape (m, 2)")
 
 
@@ -200,7 +197,7 @@ def growing_average():
     average.update(ONE)
 
 
-BEFORE_BACKWARD = "backward: expected a forward pass with training=True before it"
+BEFORE_BACKWARD = "backward: expected a forward pass before it, got none"
 #: A mistake, and everything that is said about it.
 WHOLE = {
     "backward first, activation": (lambda: ReLU().backward(X), BEFORE_BACKWARD),
@@ -208,30 +205,30 @@ WHOLE = {
     "backward first, batch norm": (lambda: BatchNorm(2).backward(X), BEFORE_BACKWARD),
     "a deleted parameter": (
         lambda: Dense(2, 2).params.__delitem__("w"),
-        "parameter 'w' can't be deleted",
+        "Dense.params['w']: expected to be kept, got del",
     ),
     "a removed parameter": (
         lambda: Dense(2, 2).params.pop("w"),
-        "parameters are changed in place and can't be added, replaced or removed",
+        "Dense.params['w']: expected to be kept, got del",
     ),
     "a replaced parameter": (
         lambda: Dense(2, 2).params.__setitem__("w", X),
-        "parameters are changed in place: write params['w'][...] = value instead of "
-        "params['w'] = value",
+        "Dense.params['w']: expected real numbers of shape (2, 2), got an array of shape (4, 2) "
+        "and dtype float64",
     ),
     "a replaced theta": (
         lambda: setattr(net(), "theta", ONE),
-        "theta is changed in place: write net.theta[...] = value",
+        "Sequential.params['theta']: expected real numbers of shape (20,), got an array of shape "
+        "(2,) and dtype float64",
     ),
     "no layers": (lambda: Sequential([]), "layers: expected at least one layer, got none"),
     "no layer": (
         lambda: Sequential([5]),
-        "layers[0] (int): expected a layer with forward, backward, params and grads, got 5",
+        "layers[0] (int): expected a Layer, got 5",
     ),
     "a shared layer": (
         shared_layer,
-        "layers[1] (Dense): expected a layer of its own, "
-        "got one that already belongs to a network",
+        "layers[1] (Dense): expected each layer once, got one twice: write a copy",
     ),
     "a width": (
         lambda: Sequential([Dense(2, 3), Dense(4, 1)]),
@@ -239,19 +236,20 @@ WHOLE = {
     ),
     "two dtypes": (
         mixed_dtypes,
-        "layers: expected parameters of one dtype, got float32, float64",
+        "layers: expected parameters of one dtype, got float64 in layers[0] (Dense), "
+        "float32 in layers[1] (BatchNorm)",
     ),
     "one size": (
         lambda: mlp((6,)),
         "sizes: expected at least an input and an output width, got (6,)",
     ),
     "one example": (
-        lambda: BatchNorm(2).forward(X[:1], True),
+        lambda: BatchNorm(2).forward(X[:1], training=True),
         "z: expected a batch of at least 2 examples in training, got 1: "
         "over one example the variance is 0 and the output is beta",
     ),
     "evaluation first": (
-        lambda: BatchNorm(2).forward(X, False),
+        lambda: BatchNorm(2).forward(X, training=False),
         "forward: expected a training batch before evaluation, got none: "
         "the running statistics are still their initial values",
     ),
@@ -259,16 +257,16 @@ WHOLE = {
         lambda: BatchNorm(2).set_statistics(ONE, np.array([1.0, -2.0])),
         "var: expected no negative variance, got -2.0",
     ),
-    "fold, kinds": (
-        lambda: fold(ReLU(), Dense(2, 2)),
+    "fold_batch_norm, kinds": (
+        lambda: fold_batch_norm(ReLU(), Dense(2, 2)),
         "dense, norm: expected a Dense and a BatchNorm, got ReLU and Dense",
     ),
-    "fold, widths": (
-        lambda: fold(Dense(2, 3), BatchNorm(2)),
-        "norm: expected 3 units, as dense has, got 2",
+    "fold_batch_norm, widths": (
+        lambda: fold_batch_norm(Dense(2, 3), BatchNorm(2)),
+        "norm: expected 3 units of float64, as dense has, got 2 of float64",
     ),
-    "fold, unseen": (
-        lambda: fold(Dense(2, 2), BatchNorm(2)),
+    "fold_batch_norm, unseen": (
+        lambda: fold_batch_norm(Dense(2, 2), BatchNorm(2)),
         "norm: expected a BatchNorm that has seen a training batch, got none",
     ),
     "a large batch": (
@@ -294,11 +292,11 @@ WHOLE = {
         "float32",
     ),
     "too few statistics": (
-        lambda: use_statistics(net(), []),
+        lambda: set_statistics(net(), []),
         "statistics: expected one for each of 1 batch-norm layers, got 0",
     ),
     "one moment": (
-        lambda: use_statistics(net(), [(1.0,)]),
+        lambda: set_statistics(net(), [(1.0,)]),
         "statistics: expected a mean and a variance, got (1.0,)",
     ),
     "no value yet": (

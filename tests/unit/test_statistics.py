@@ -7,11 +7,11 @@ from bncourse import (
     CumulativeAverage,
     ExponentialMovingAverage,
     ReLU,
-    kept_statistics,
     layer_outputs,
     mlp,
     population_statistics,
-    use_statistics,
+    preserve_statistics,
+    set_statistics,
 )
 
 
@@ -75,16 +75,20 @@ def net(rng):
 
 def test_layer_outputs_are_those_of_training_and_evaluation(net, digits):
     x = digits.x_train[:50]
-    expected = net.forward(x, True)
-    np.testing.assert_array_equal(layer_outputs(net, x)[-1], expected)
-    np.testing.assert_array_equal(layer_outputs(net, x, "running")[-1], net.forward(x, False))
-    assert len(layer_outputs(net, x)) == len(net.layers)
+    expected = net.forward(x, training=True)
+    np.testing.assert_array_equal(layer_outputs(net, x, statistics="batch")[-1], expected)
+    np.testing.assert_array_equal(
+        layer_outputs(net, x, statistics="running")[-1], net.forward(x, training=False)
+    )
+    assert len(layer_outputs(net, x, statistics="batch")) == len(net.layers)
     with pytest.raises(ValueError, match="'batch' or 'running'"):
-        layer_outputs(net, x, "train")
+        layer_outputs(net, x, statistics="train")
 
 
 def test_one_image_in_batch_mode_says_the_same_whatever_it_shows(net, digits):
-    outputs = [layer_outputs(net, digits.x_test[i : i + 1])[-1] for i in range(5)]
+    outputs = [
+        layer_outputs(net, digits.x_test[i : i + 1], statistics="batch")[-1] for i in range(5)
+    ]
     for z in outputs[1:]:
         np.testing.assert_array_equal(z, outputs[0])
 
@@ -92,7 +96,7 @@ def test_one_image_in_batch_mode_says_the_same_whatever_it_shows(net, digits):
 def test_population_statistics_are_those_of_the_whole_set(net, digits):
     x = digits.x_train
     first = population_statistics(net, x)[0]
-    z = net.layers[0].forward(x, False)
+    z = net.layers[0].forward(x, training=False)
     np.testing.assert_allclose(first.mean, z.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(first.var, z.var(axis=0), rtol=1e-12)
     assert net.batch_norms[0].batches_seen == 0
@@ -108,24 +112,26 @@ def test_the_first_layer_has_the_same_statistics_however_it_is_batched(net, digi
 
 def test_with_full_statistics_evaluation_is_the_full_batch(net, digits):
     x = digits.x_train
-    use_statistics(net, population_statistics(net, x))
-    np.testing.assert_allclose(net.forward(x, False), layer_outputs(net, x)[-1], rtol=1e-9)
+    set_statistics(net, population_statistics(net, x))
+    np.testing.assert_allclose(
+        net.forward(x, training=False), layer_outputs(net, x, statistics="batch")[-1], rtol=1e-9
+    )
 
 
-def test_use_statistics_is_all_or_nothing(net, digits):
+def test_set_statistics_is_all_or_nothing(net, digits):
     good = population_statistics(net, digits.x_train)
-    net.forward(digits.x_train[:20], True)
+    net.forward(digits.x_train[:20], training=True)
     before = [layer.running_mean.copy() for layer in net.batch_norms]
     for bad in (good[:1], [good[0], good[0]], [good[0], (good[1].mean, -good[1].var)]):
         with pytest.raises(ValueError, match="expected"):
-            use_statistics(net, bad)
+            set_statistics(net, bad)
         for layer, mean in zip(net.batch_norms, before, strict=True):
             np.testing.assert_array_equal(layer.running_mean, mean)
 
 
 def test_statistics_are_kept(net, digits):
-    with kept_statistics(net):
-        net.forward(digits.x_train[:20], True)
+    with preserve_statistics(net):
+        net.forward(digits.x_train[:20], training=True)
         assert net.batch_norms[0].batches_seen == 1
     assert net.batch_norms[0].batches_seen == 0
     np.testing.assert_array_equal(net.batch_norms[0].running_mean, np.zeros(12))

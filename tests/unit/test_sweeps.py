@@ -8,7 +8,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from bncourse import GradientDescent, load_digits, mlp, sweep, train
+from bncourse import BatchNorm, GradientDescent, load_digits, mlp, sweep, train
 
 
 def run(seed, a, b=1):
@@ -58,10 +58,10 @@ def executor_of(kind):
             yield executor
 
 
-def last_loss(seed, learning_rate, batch_norm):
+def last_loss(seed, learning_rate, norm):
     digits = load_digits()
     rng = np.random.default_rng(seed)
-    net = mlp((64, 20, 10), batch_norm=batch_norm, rng=rng)
+    net = mlp((64, 20, 10), norm=norm, rng=rng)
     optimizer = GradientDescent(learning_rate)
     history = train(net, *digits[:2], optimizer=optimizer, batch_size=64, steps=5, rng=rng)
     return history.loss[-1]
@@ -69,7 +69,7 @@ def last_loss(seed, learning_rate, batch_norm):
 
 @pytest.mark.parametrize("kind", ["threads", "processes", "dask"])
 def test_every_executor_gives_the_same_results_in_the_same_order(kind):
-    grid = {"learning_rate": [0.1, 1.0], "batch_norm": [False, True]}
+    grid = {"learning_rate": [0.1, 1.0], "norm": [None, BatchNorm]}
     trained = sweep(last_loss, grid, [0, 1])
     assert len({one.result for one in trained.runs}) == 8
     with executor_of(kind) as executor:

@@ -78,7 +78,7 @@ def test_training_is_the_loop_of_the_book(net, xy):
         order = rng.permutation(200)
         for t in range(4):
             batch = order[50 * t : 50 * (t + 1)]
-            J, dz = SoftmaxCrossEntropy()(twin.forward(x[batch], True), y[batch])
+            J, dz = SoftmaxCrossEntropy()(twin.forward(x[batch], training=True), y[batch])
             twin.backward(dz)
             twin.theta -= 0.1 * twin.dtheta
             losses.append(J)
@@ -185,7 +185,7 @@ def test_a_single_last_example_can_be_left_out(net, xy):
 
 
 def test_batches_of_one_are_fine_without_batch_norm(xy):
-    net = mlp((64, 5, 10), batch_norm=False)
+    net = mlp((64, 5, 10), norm=None)
     assert train(net, *xy, optimizer=GradientDescent(0.1), batch_size=1, steps=3).steps == 3
 
 
@@ -227,7 +227,7 @@ def test_the_progress_bar_shows_every_step(net, xy, capfd):
 
 
 def test_accuracy_counts_right_answers(digits):
-    net = mlp((64, 10), batch_norm=False)
+    net = mlp((64, 10), norm=None)
     net.theta[...] = 0.0
     net.layers[0].params["b"][3] = 1.0
     assert accuracy(net, digits.x_test, digits.y_test) == np.mean(digits.y_test == 3)

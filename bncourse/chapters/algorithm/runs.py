@@ -7,6 +7,7 @@ import inspect
 import textwrap
 import tracemalloc
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ import numpy as np
 from bncourse.activations import ReLU, Sigmoid
 from bncourse.arrays import Floats
 from bncourse.chapters.common import (
-    BATCH_SIZE,
     SIZES,
     full_statistics_accuracy,
     steps_to_accuracy,
@@ -22,16 +22,14 @@ from bncourse.chapters.common import (
 )
 from bncourse.chapters.gaussian import gaussian_mean, sigmoid
 from bncourse.data import load_digits
-from bncourse.layers import Dense, Layer
+from bncourse.layers import Layer
 from bncourse.network import Sequential, mlp
 from bncourse.normalization import BatchNorm
-from bncourse.optimizers import GradientDescent
-from bncourse.statistics import kept_statistics, population_statistics, use_statistics
-from bncourse.training import train
+from bncourse.statistics import population_statistics, preserve_statistics, set_statistics
 
 
 def source(function: Callable[..., Any]) -> str:
-    """Return the code of a function without its docstring and its comments, to print in a page.
+    """Return the code of a function, to print in a page, without docstring and annotations.
 
     Parameters
     ----------
@@ -45,15 +43,12 @@ def source(function: Callable[..., Any]) -> str:
     text = textwrap.dedent(inspect.getsource(function))
     definition = ast.parse(text).body[0]
     assert isinstance(definition, ast.FunctionDef)
-    docstring = definition.body[0]
-    hidden: range = range(0)
-    if isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant):
-        hidden = range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1)
-    return "\n".join(
-        line
-        for number, line in enumerate(text.splitlines(), start=1)
-        if number not in hidden and not line.lstrip().startswith("#")
-    )
+    names = ", ".join(argument.arg for argument in definition.args.args)
+    first = definition.body[ast.get_docstring(definition) is not None]
+    # From the line after the docstring on: a comment may stand before the first statement.
+    before = definition.body[0].end_lineno if first is not definition.body[0] else None
+    start = before or first.lineno - 1
+    return "\n".join([f"def {function.__name__}({names}):", *text.splitlines()[start or 0 :]])
 
 
 def linear_r2(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0) -> float:
@@ -178,19 +173,18 @@ def affine_or_not(
     Frozen
     """
     init = "he" if activation is ReLU else "lecun"
-    net, history = train_digits(seed, activation, True, rate, steps, init=init, affine=affine)
+    norm = partial(BatchNorm, affine=affine)
+    net, history = train_digits(seed, activation, True, rate, steps, init=init, norm=norm)
     return Frozen(float(np.mean(history.loss[-24:])), full_statistics_accuracy(net, load_digits()))
 
 
-class Identity(Sigmoid):
+class Identity(Layer):
     """No activation at all."""
 
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Return z."""
+    def _forward(self, z: Floats, training: bool) -> Floats:
         return z
 
-    def backward(self, dz: Floats) -> Floats:
-        """Return dz."""
+    def _backward(self, dz: Floats) -> Floats:
         return dz
 
 
@@ -215,12 +209,13 @@ def affine_share(seed: int, activation: type[Layer], steps: int = 600, rate: flo
         statistics, that the best affine map from pixels to logits explains.
     """
     sizes = (64, *[50] * 6, 10)
+    norm = partial(BatchNorm, affine=False)
     net, _ = train_digits(
-        seed, activation, True, rate, steps, init="lecun", affine=False, sizes=sizes
+        seed, activation, True, rate, steps, init="lecun", norm=norm, sizes=sizes
     )
     x = load_digits().x_train
-    with kept_statistics(net):
-        use_statistics(net, population_statistics(net, x))
+    with preserve_statistics(net):
+        set_statistics(net, population_statistics(net, x))
         logits = net.forward(x, training=False)
     pixels = np.column_stack([x, np.ones(len(x))])
     best, *_ = np.linalg.lstsq(pixels, logits, rcond=None)
@@ -234,7 +229,7 @@ def placement_steps(
     """Return the steps to 90 % with batch norm on z or on a, checked every 2, at most 300."""
     init = "he" if activation is ReLU else "lecun"
     return steps_to_accuracy(
-        seed, activation, True, rate, normalize=normalize, init=init, at_most=300, every=2
+        seed, activation, True, rate, norm_position=normalize, init=init, at_most=300, every=2
     )
 
 
@@ -255,12 +250,12 @@ def rescaled_sigmoid(centre: float, scale: float) -> type[Layer]:
     class RescaledSigmoid(Sigmoid):
         """The sigmoid, moved and stretched."""
 
-        def forward(self, z: Floats, training: bool) -> Floats:
-            a: Floats = (super().forward(z, training) - centre) / scale
+        def _forward(self, z: Floats, training: bool) -> Floats:
+            a: Floats = (super()._forward(z, training) - centre) / scale
             return a
 
-        def backward(self, dz: Floats) -> Floats:
-            return super().backward(dz) / scale
+        def _backward(self, da: Floats) -> Floats:
+            return super()._backward(da) / scale
 
     return RescaledSigmoid
 
@@ -268,9 +263,8 @@ def rescaled_sigmoid(centre: float, scale: float) -> type[Layer]:
 class StoppedBatchNorm(BatchNorm):
     """Batch norm whose backward pass takes μ and σ² for constants: a mistake, on purpose."""
 
-    def backward(self, dz: Floats) -> Floats:
-        """Return only the direct path: dz̃ · γ / √(σ² + ε)."""
-        super().backward(dz)
+    def _backward(self, dz: Floats) -> Floats:
+        super()._backward(dz)
         assert self.cache is not None
         return dz * (self.cache.gamma * self.cache.inv_std)
 
@@ -294,22 +288,9 @@ def stopped_losses(seed: int, stopped: bool, steps: int = 300, rate: float = 0.1
     list of float
         In nats.
     """
-    digits = load_digits()
-    weights, order = np.random.default_rng(seed).spawn(2)
-    kind = StoppedBatchNorm if stopped else BatchNorm
-    layers: list[Layer] = []
-    for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
-        layers += [Dense(n_in, n_out, bias=False, rng=weights), kind(n_out), ReLU()]
-    net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=weights)])
-    return train(
-        net,
-        digits.x_train,
-        digits.y_train,
-        optimizer=GradientDescent(rate),
-        batch_size=BATCH_SIZE,
-        steps=steps,
-        rng=order,
-    ).loss
+    norm = StoppedBatchNorm if stopped else BatchNorm
+    _, history = train_digits(seed, ReLU, True, rate, steps, norm=norm)
+    return history.loss
 
 
 def float32_variances(exponent: float, formula: str, m: int = 60, units: int = 200) -> Floats:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,15 +14,16 @@ from bncourse.arrays import Floats
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
+    backpropagate,
     full_statistics_accuracy,
+    train_digits,
 )
 from bncourse.data import load_digits
-from bncourse.landscape import loss_and_gradient
 from bncourse.layers import Dense, Layer
 from bncourse.network import Sequential, mlp
 from bncourse.normalization import BatchNorm
 from bncourse.optimizers import GradientDescent
-from bncourse.statistics import layer_outputs, population_statistics, use_statistics
+from bncourse.statistics import layer_outputs, population_statistics, set_statistics
 from bncourse.training import History, train
 
 
@@ -57,7 +58,7 @@ def network_with_bias(seed: int, dtype: DTypeLike = np.float64) -> Sequential:
         for name, p in layer.params.items():
             if name != "w":
                 p += rng.normal(0.0, 0.3, p.shape).astype(dtype)
-    use_statistics(net, population_statistics(net, load_digits(dtype=dtype).x_train))
+    set_statistics(net, population_statistics(net, load_digits(dtype=dtype).x_train))
     return net
 
 
@@ -101,7 +102,7 @@ def shift_biases(shifts: Floats, seed: int = 0) -> ShiftEffect:
     ):
         net = network_with_bias(seed, dtype)
         x = load_digits(dtype=dtype).x_train[:BATCH_SIZE]
-        before = layer_outputs(net, x, statistics)[-1]
+        before = layer_outputs(net, x, statistics=statistics)[-1]
         kept = net.theta.copy()
         row = []
         for shift in shifts:
@@ -109,7 +110,9 @@ def shift_biases(shifts: Floats, seed: int = 0) -> ShiftEffect:
             for layer in hidden_dense(net):
                 b = layer.params["b"]
                 b += rng.normal(0.0, shift, b.shape).astype(dtype)
-            row.append(float(np.abs(layer_outputs(net, x, statistics)[-1] - before).max()))
+            row.append(
+                float(np.abs(layer_outputs(net, x, statistics=statistics)[-1] - before).max())
+            )
             net.theta[...] = kept
         rows.append(row)
     return ShiftEffect(np.asarray(shifts), *map(np.array, rows))
@@ -180,36 +183,32 @@ def weight_growth(
     """
     digits = load_digits()
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, activation, batch_norm, init=init, rng=weights)
+    net = mlp(SIZES, activation, BatchNorm if batch_norm else None, init=init, rng=weights)
     hidden = [layer for layer in net.layers if isinstance(layer, Dense)][:-1]
     for layer in hidden:
         layer.params["w"] *= gain
-    units = sum(layer.n_out for layer in hidden)
-
-    class Recorded(GradientDescent):
-        """Gradient descent that also decays the hidden weights and notes their norms."""
-
-        def _step(self, theta: Floats, dtheta: Floats) -> None:
-            for layer in hidden:
-                layer.params["w"] *= 1.0 - self.learning_rate * weight_decay
-            updates.append(
-                self.learning_rate**2 * sum(float(np.sum(la.grads["w"] ** 2)) for la in hidden)
-            )
-            super()._step(theta, dtheta)
-            norms.append(squared_norm())
+    units = sum(len(layer.w) for layer in hidden)
 
     def squared_norm() -> float:
-        return sum(float(np.sum(layer.params["w"] ** 2)) for layer in hidden)
+        return sum(float(np.sum(layer.w**2)) for layer in hidden)
+
+    def decay_and_note_update(net: Sequential) -> None:
+        for layer in hidden:
+            layer.w *= 1.0 - learning_rate * weight_decay
+        gradient = sum(float(np.sum(layer.grads["w"] ** 2)) for layer in hidden)
+        updates.append(learning_rate**2 * gradient)
 
     norms, updates = [squared_norm()], [0.0]
     train(
         net,
         digits.x_train,
         digits.y_train,
-        optimizer=Recorded(learning_rate),
+        optimizer=GradientDescent(learning_rate),
         batch_size=BATCH_SIZE,
         steps=steps,
         rng=order,
+        after_backward=decay_and_note_update,
+        after_step=lambda history: norms.append(squared_norm()),
     )
     norm = np.array(norms)
     return Growth(
@@ -242,38 +241,20 @@ def scaled_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float
     """
     digits = load_digits()
     x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
-    net = mlp(SIZES, ReLU, rng=np.random.default_rng(seed), epsilon=epsilon)
-    z = layer_outputs(net, x)[-1]
-    loss_and_gradient(net, x, y)
+    norm = partial(BatchNorm, epsilon=epsilon)
+    net = mlp(SIZES, ReLU, norm, rng=np.random.default_rng(seed))
+    z = layer_outputs(net, x, statistics="batch")[-1]
+    backpropagate(net, x, y)
     before = [layer.grads["w"].copy() for layer in hidden_dense(net)]
     for layer in hidden_dense(net):
         layer.params["w"] *= c
-    change = float(np.abs(layer_outputs(net, x)[-1] - z).max())
-    loss_and_gradient(net, x, y)
+    change = float(np.abs(layer_outputs(net, x, statistics="batch")[-1] - z).max())
+    backpropagate(net, x, y)
     worst = max(
         float(np.abs(c * layer.grads["w"] - dw).max() / np.abs(dw).max())
         for layer, dw in zip(hidden_dense(net), before, strict=True)
     )
     return change, worst
-
-
-class PartlyFrozenBatchNorm(BatchNorm):
-    """Batch norm whose γ or β keeps its first value.
-
-    Attributes
-    ----------
-    frozen : str
-        ``"gamma"``, ``"beta"`` or ``"nothing"``.
-    """
-
-    frozen = "nothing"
-
-    def backward(self, dz: Floats) -> Floats:
-        """Return the gradient of the input; that of the frozen parameter becomes zero."""
-        result = super().backward(dz)
-        if self.frozen in self.grads:
-            self.grads[self.frozen][...] = 0.0
-        return result
 
 
 def frozen_loss(seed: int, frozen: str, steps: int = 400, rate: float = 0.1) -> float:
@@ -295,23 +276,13 @@ def frozen_loss(seed: int, frozen: str, steps: int = 400, rate: float = 0.1) -> 
     float
         Mean of the last 24 steps, in nats.
     """
-    digits = load_digits()
-    weights, order = np.random.default_rng(seed).spawn(2)
-    layers: list[Layer] = []
-    for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
-        norm = PartlyFrozenBatchNorm(n_out)
-        norm.frozen = frozen
-        layers += [Dense(n_in, n_out, bias=False, rng=weights), norm, ReLU()]
-    net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=weights)])
-    history = train(
-        net,
-        digits.x_train,
-        digits.y_train,
-        optimizer=GradientDescent(rate),
-        batch_size=BATCH_SIZE,
-        steps=steps,
-        rng=order,
-    )
+
+    def freeze(net: Sequential) -> None:
+        for layer in net.batch_norms:
+            if frozen in layer.grads:
+                layer.grads[frozen][...] = 0.0
+
+    _, history = train_digits(seed, ReLU, True, rate, steps, after_backward=freeze)
     return float(np.mean(history.loss[-24:]))
 
 
@@ -322,8 +293,7 @@ def _output_norm_run(
     weights, order = np.random.default_rng(seed).spawn(2)
     net = mlp(SIZES, ReLU, rng=weights)
     if affine is not None:
-        layers = [copy.deepcopy(layer) for layer in net.layers]
-        net = Sequential([*layers, BatchNorm(SIZES[-1], affine=affine)])
+        net = Sequential([*net.layers, BatchNorm(SIZES[-1], affine=affine)])
     accuracy = {"accuracy": lambda net: full_statistics_accuracy(net, digits)}
     return train(
         net,

@@ -10,6 +10,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from bncourse.activations import ReLU
 from bncourse.arrays import Floats
 from bncourse.chapters.common import BATCH_SIZE, SIZES
 from bncourse.data import load_digits
-from bncourse.layers import Dense, Layer
-from bncourse.network import Sequential
+from bncourse.layers import Dense
+from bncourse.network import Sequential, mlp
 from bncourse.normalization import BatchNorm, BatchNormCache, batch_norm
 from bncourse.optimizers import GradientDescent, Optimizer
 from bncourse.training import train
@@ -49,14 +50,12 @@ def one_pass_variance(z: Floats, gamma: Floats, beta: Floats, epsilon: float) ->
 class TrainsOnOne(BatchNorm):
     """Accept a batch of one example in training, whose unbiased variance is 0/0."""
 
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Normalise."""
-        gamma, beta = self.scale_and_shift(z.dtype)
+    def _forward(self, z: Floats, training: bool) -> Floats:
         if not training:
-            return self._evaluate(z, gamma, beta)
-        z_tilde, self.cache = batch_norm(z, gamma, beta, self.epsilon)
+            return super()._forward(z, training)
+        z_tilde, self.cache = batch_norm(z, self.gamma, self.beta, self.epsilon)
         m = len(z)
-        self._update(self.cache.mu, self.cache.var * m / (m - 1))
+        self._update(self.cache.mean, self.cache.var * m / (m - 1))
         return z_tilde
 
 
@@ -70,12 +69,8 @@ def stopped_gradient(dz_tilde: Floats, cache: BatchNormCache) -> Gradients:
 
 def plain_output_norm(sizes: Sequence[int], rng: np.random.Generator) -> Sequential:
     """Normalise the logits, without γ and β."""
-    layers: list[Layer] = []
-    for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
-        layers += [Dense(n_in, n_out, bias=False, rng=rng), BatchNorm(n_out), ReLU()]
-    n_in, n_out = sizes[-2:]
-    layers += [Dense(n_in, n_out, bias=False, rng=rng), BatchNorm(n_out, affine=False)]
-    return Sequential(layers)
+    hidden_and_logits = mlp(sizes, ReLU, rng=rng).layers
+    return Sequential([*hidden_and_logits, BatchNorm(sizes[-1], affine=False)])
 
 
 def mean_gradients(dz_tilde: Floats, cache: BatchNormCache) -> Gradients:
@@ -98,36 +93,30 @@ def forgotten_gamma(dz_tilde: Floats, cache: BatchNormCache) -> Gradients:
 class NotFrozen(BatchNorm):
     """Use the batch's own statistics in evaluation too."""
 
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Normalise."""
-        gamma, beta = self.scale_and_shift(z.dtype)
-        z_tilde, cache = batch_norm(z, gamma, beta, self.epsilon)
+    def _forward(self, z: Floats, training: bool) -> Floats:
+        z_tilde, self.cache = batch_norm(z, self.gamma, self.beta, self.epsilon)
         if training:
             m = len(z)
-            self.cache = cache
-            self._update(cache.mu, cache.var * (m / (m - 1)))
+            self._update(self.cache.mean, self.cache.var * (m / (m - 1)))
         return z_tilde
 
 
 class GuessedMode(BatchNorm):
     """Infer the mode from the size of the batch."""
 
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Normalise."""
+    def _forward(self, z: Floats, training: bool) -> Floats:
         training = len(z) > 1
-        return super().forward(z, training)
+        return super()._forward(z, training)
 
 
 class UpdatedInEvaluation(BatchNorm):
     """Let test images change the running statistics."""
 
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Normalise."""
-        gamma, beta = self.scale_and_shift(z.dtype)
+    def _forward(self, z: Floats, training: bool) -> Floats:
         if training:
-            z_tilde, self.cache = batch_norm(z, gamma, beta, self.epsilon)
+            z_tilde, self.cache = batch_norm(z, self.gamma, self.beta, self.epsilon)
         else:
-            z_tilde = self._evaluate(z, gamma, beta)
+            z_tilde = super()._forward(z, training)
         self._update(z.mean(axis=0), z.var(axis=0, ddof=1))
         return z_tilde
 
@@ -162,24 +151,22 @@ class DebiasedFromOne:
 class BiasedRunningVariance(BatchNorm):
     """Keep the variance over m where the one over m − 1 is promised."""
 
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Normalise."""
-        gamma, beta = self.scale_and_shift(z.dtype)
+    def _forward(self, z: Floats, training: bool) -> Floats:
         if not training:
-            return self._evaluate(z, gamma, beta)
-        z_tilde, self.cache = batch_norm(z, gamma, beta, self.epsilon)
-        self._update(self.cache.mu, self.cache.var)
+            return super()._forward(z, training)
+        z_tilde, self.cache = batch_norm(z, self.gamma, self.beta, self.epsilon)
+        self._update(self.cache.mean, self.cache.var)
         return z_tilde
 
 
 def fold_without_epsilon(dense: Dense, norm: BatchNorm) -> Dense:
     """Forget ε when batch norm is folded away."""
-    gamma, beta = norm.scale_and_shift(dense.params["w"].dtype)
-    scale = gamma / np.sqrt(norm.running_var)
-    b = dense.params.get("b", 0.0)
-    folded = Dense(dense.n_in, dense.n_out)
-    folded.params["w"][...] = scale[:, np.newaxis] * dense.params["w"]
-    folded.params["b"][...] = scale * (b - norm.running_mean) + beta
+    scale = norm.gamma / np.sqrt(norm.running_var)
+    b = dense.b if dense.bias else 0.0
+    n_out, n_in = dense.w.shape
+    folded = Dense(n_in, n_out)
+    folded.params["w"] = scale[:, np.newaxis] * dense.w
+    folded.params["b"] = scale * (b - norm.running_mean) + norm.beta
     return folded
 
 
@@ -274,26 +261,20 @@ def listing(suspect: Callable[..., Any]) -> str:
 def with_backward(backward: Callable[[Floats, BatchNormCache], Gradients]) -> type[BatchNorm]:
     """Return a layer that goes back by that function instead of `batch_norm_backward`."""
 
-    class Layer(BatchNorm):
+    class WithBackward(BatchNorm):
         """Batch norm with another backward pass."""
 
-        def backward(self, dz: Floats) -> Floats:
-            """Go back."""
+        def _backward(self, dz: Floats) -> Floats:
             assert self.cache is not None
-            dz, dgamma, dbeta = backward(dz, self.cache)
-            self.grads["gamma"][...] = dgamma
-            self.grads["beta"][...] = dbeta
+            dz, self.grads["gamma"], self.grads["beta"] = backward(dz, self.cache)
             return dz
 
-    return Layer
+    return WithBackward
 
 
 def network(kind: type[BatchNorm], rng: np.random.Generator, **options: Any) -> Sequential:
     """Return the book's ReLU network with layers of that kind in the place of `BatchNorm`."""
-    layers: list[Layer] = []
-    for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
-        layers += [Dense(n_in, n_out, bias=False, rng=rng), kind(n_out, **options), ReLU()]
-    return Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=rng)])
+    return mlp(SIZES, ReLU, partial(kind, **options), rng=rng)
 
 
 def trained(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +20,15 @@ from bncourse.chapters.common import (
 from bncourse.data import Digits, load_digits
 from bncourse.layers import Dense
 from bncourse.network import Sequential, mlp
+from bncourse.normalization import BatchNorm
 from bncourse.optimizers import GradientDescent
 from bncourse.statistics import (
     Statistics,
-    kept_statistics,
     layer_outputs,
-    use_statistics,
+    preserve_statistics,
+    set_statistics,
 )
-from bncourse.training import accuracy, train
+from bncourse.training import History, accuracy, train
 
 Averager = ExponentialMovingAverage | CumulativeAverage
 
@@ -89,7 +91,8 @@ def one_digit_accuracy(net: Sequential, digits: Digits) -> float:
 def _accuracy_in_company(net: Sequential, digits: Digits, batches: Sequence[Integers]) -> float:
     """Return the test accuracy when each of the batches is normalised by itself."""
     right = [
-        layer_outputs(net, digits.x_test[batch])[-1].argmax(axis=1) == digits.y_test[batch]
+        layer_outputs(net, digits.x_test[batch], statistics="batch")[-1].argmax(axis=1)
+        == digits.y_test[batch]
         for batch in batches
     ]
     return float(np.mean(np.concatenate(right)))
@@ -163,24 +166,20 @@ def averaged_accuracies(
     """
     digits = load_digits()
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, ReLU, rng=weights, decay=decay)
+    net = mlp(SIZES, ReLU, partial(BatchNorm, decay=decay), rng=weights)
     pairs = {name: [(make(), make()) for _ in net.batch_norms] for name, make in makers.items()}
     results: dict[str, list[float]] = {name: [] for name in (*makers, "from 0 and 1", "precise")}
 
-    class Watched(GradientDescent):
-        """Gradient descent that notes the statistics of the batch it has just used."""
+    def watch(history: History) -> None:
+        for k, layer in enumerate(net.batch_norms):
+            assert layer.cache is not None
+            m = len(layer.cache.z_norm)
+            factor = m / (m - 1) if unbiased else 1.0
+            for averages in pairs.values():
+                averages[k][0].update(layer.cache.mean)
+                averages[k][1].update(layer.cache.var * factor)
 
-        def _step(self, theta: Floats, dtheta: Floats) -> None:
-            super()._step(theta, dtheta)
-            for k, layer in enumerate(net.batch_norms):
-                assert layer.cache is not None
-                m = len(layer.cache.z_norm)
-                factor = m / (m - 1) if unbiased else 1.0
-                for averages in pairs.values():
-                    averages[k][0].update(layer.cache.mu)
-                    averages[k][1].update(layer.cache.var * factor)
-
-    optimizer = Watched(0.1)
+    optimizer = GradientDescent(0.1)
     done = 0
     for checkpoint in checkpoints:
         train(
@@ -191,12 +190,13 @@ def averaged_accuracies(
             batch_size=batch_size,
             steps=checkpoint - done,
             rng=order,
+            after_step=watch,
             drop_last=True,
         )
         done = checkpoint
         for name, averages in pairs.items():
-            with kept_statistics(net):
-                use_statistics(net, [Statistics(mean.value, var.value) for mean, var in averages])
+            with preserve_statistics(net):
+                set_statistics(net, [Statistics(mean.value, var.value) for mean, var in averages])
                 results[name].append(accuracy(net, digits.x_test, digits.y_test))
         results["from 0 and 1"].append(accuracy(net, digits.x_test, digits.y_test))
         results["precise"].append(full_statistics_accuracy(net, digits))
@@ -205,8 +205,9 @@ def averaged_accuracies(
 
 def misread_momentum(seed: int, decay: float, steps: int = 300, batch_size: int = 8) -> float:
     """Return the test accuracy with the layer's own running statistics and that decay."""
+    norm = partial(BatchNorm, decay=decay)
     net, _ = train_digits(
-        seed, ReLU, True, 0.1, steps, batch_size=batch_size, decay=decay, drop_last=True
+        seed, ReLU, True, 0.1, steps, batch_size=batch_size, norm=norm, drop_last=True
     )
     digits = load_digits()
     return accuracy(net, digits.x_test, digits.y_test)

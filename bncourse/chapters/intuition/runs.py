@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from bncourse.arrays import Floats
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
+    backpropagate,
     full_statistics_accuracy,
     train_digits,
 )
@@ -22,8 +22,7 @@ from bncourse.data import load_digits
 from bncourse.landscape import (
     GradientWalk,
     gauss_newton_spectrum,
-    loss_and_gradient,
-    spread,
+    max_over_median,
     walk_along_gradient,
 )
 from bncourse.layers import Dense, Layer
@@ -31,7 +30,7 @@ from bncourse.network import Sequential, mlp
 from bncourse.normalization import BatchNorm
 from bncourse.optimizers import GradientDescent
 from bncourse.statistics import layer_outputs
-from bncourse.training import train
+from bncourse.training import History, train
 
 #: How each activation is initialised in this chapter.
 INIT: dict[type[Layer], str] = {ReLU: "he", Tanh: "lecun", Sigmoid: "lecun"}
@@ -67,18 +66,17 @@ def curvature_spread(
         Over the eigenvalues that are not zero.
     """
     x = load_digits(standardized=standardized).x_train[:images]
-    net = mlp(
-        SIZES, activation, batch_norm, init=INIT[activation], rng=np.random.default_rng(seed)
-    )
+    norm, rng = BatchNorm if batch_norm else None, np.random.default_rng(seed)
+    net = mlp(SIZES, activation, norm, init=INIT[activation], rng=rng)
     values = gauss_newton_spectrum(net, x)
-    return spread(values[values > 1e-12 * values[0]])
+    return max_over_median(values[values > 1e-12 * values[0]])
 
 
 class NoisyBatchNorm(BatchNorm):
     """Batch norm whose output is scaled and shifted by noise that changes at every step.
 
     Each step draws a scale and a shift for every unit, and a jitter for every example, so the
-    distribution behind the layer is unstable on purpose.
+    distribution after the layer is unstable on purpose.
 
     Parameters
     ----------
@@ -104,38 +102,37 @@ class NoisyBatchNorm(BatchNorm):
         self.scale = self.rng.uniform(1.0, 1.0 + self.level, self.n)
         self.shift = self.rng.uniform(-self.level, self.level, self.n)
 
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Normalise, then add the noise of a new step; no noise in evaluation."""
-        z_tilde = super().forward(z, training)
+    def _forward(self, z: Floats, training: bool) -> Floats:
+        z_tilde = super()._forward(z, training)
         if not training:
+            self._applied = np.ones(self.n)
             return z_tilde
         self._draw()
+        self._applied = self.scale
         jitter = self.rng.normal(0.0, self.level / 4.0, z.shape)
         return z_tilde * self.scale + self.shift + jitter
 
-    def backward(self, dz: Floats) -> Floats:
-        """Go back through the noise's scale, then through batch norm."""
-        return super().backward(dz * self.scale)
+    def _backward(self, dz: Floats) -> Floats:
+        return super()._backward(dz * self._applied)
 
 
 def three_networks(seed: int, level: float = 1.0) -> dict[str, Sequential]:
     """Return ReLU networks without, with, and with noisy batch norm, from the same weights."""
-    plain = mlp(SIZES, ReLU, False, rng=np.random.default_rng(seed))
-    normed = mlp(SIZES, ReLU, True, rng=np.random.default_rng(seed))
     noise = np.random.default_rng([seed, 1])
-    layers: list[Layer] = []
-    for layer in normed.layers:
-        layers.append(
-            NoisyBatchNorm(layer.n, level, noise)
-            if isinstance(layer, BatchNorm)
-            else copy.deepcopy(layer)
-        )
-    return {"none": plain, "batch norm": normed, "noisy": Sequential(layers)}
+    norms = {
+        "none": None,
+        "batch norm": BatchNorm,
+        "noisy": lambda n: NoisyBatchNorm(n, level, noise),
+    }
+    return {
+        name: mlp(SIZES, ReLU, norm, rng=np.random.default_rng(seed))
+        for name, norm in norms.items()
+    }
 
 
 def _activation_inputs(net: Sequential, x: Floats) -> list[Floats]:
     """Return what each hidden activation gets in training mode, with the current noise."""
-    outputs = layer_outputs(net, x)
+    outputs = layer_outputs(net, x, statistics="batch")
     inputs = []
     for k, layer in enumerate(net.layers):
         if isinstance(layer, ReLU):
@@ -290,7 +287,7 @@ def gradient_shift(seed: int, activation: type[Layer], batch_norm: bool, steps: 
     """
     digits = load_digits()
     rng = np.random.default_rng(seed)
-    net = mlp(SIZES, activation, batch_norm, init=INIT[activation], rng=rng)
+    net = mlp(SIZES, activation, BatchNorm if batch_norm else None, init=INIT[activation], rng=rng)
     layer = [la for la in net.layers if isinstance(la, Dense)][-2]
     before = np.zeros(net.theta.size, bool)
     start = 0
@@ -305,10 +302,10 @@ def gradient_shift(seed: int, activation: type[Layer], batch_norm: bool, steps: 
     for _ in range(steps):
         batch = rng.permutation(len(digits.x_train))[:BATCH_SIZE]
         x, y = digits.x_train[batch], digits.y_train[batch]
-        _, gradient = loss_and_gradient(net, x, y)
-        g = layer.grads["w"].copy()
+        backpropagate(net, x, y)
+        gradient, g = net.dtheta.copy(), layer.grads["w"].copy()
         net.theta[before] -= rate * gradient[before]
-        loss_and_gradient(net, x, y)
+        backpropagate(net, x, y)
         shifts.append(float(np.linalg.norm(g - layer.grads["w"]) / np.linalg.norm(g)))
         net.theta[~before] -= rate * gradient[~before]
     return float(np.mean(shifts))
@@ -372,7 +369,8 @@ def smoothness(
     digits = load_digits()
     rate = RATE[activation] if rate is None else rate
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = mlp(sizes, activation, batch_norm, init=INIT[activation], gain=gain, rng=weights)
+    norm = BatchNorm if batch_norm else None
+    net = mlp(sizes, activation, norm, init=INIT[activation], gain=gain, rng=weights)
     x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
     etas = rate * np.array([0.5, 1.0, 2.0, 4.0])
     optimizer = GradientDescent(rate)
@@ -438,7 +436,7 @@ def scaled_smoothness(seed: int, batch_norm: bool, factor: float) -> float:
         Over ½, 1, 2 and 4 learning rates of 0.1, on the first batch of the training set.
     """
     digits = load_digits()
-    net = mlp(SIZES, ReLU, batch_norm, rng=np.random.default_rng(seed))
+    net = mlp(SIZES, ReLU, BatchNorm if batch_norm else None, rng=np.random.default_rng(seed))
     for layer in [la for la in net.layers if isinstance(la, Dense)][:-1]:
         layer.params["w"] *= factor
     x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
@@ -462,14 +460,14 @@ def relative_change(factor: float, change: float = 0.01) -> Floats:
     """
     x = load_digits().x_train
     rng = np.random.default_rng(1)
-    net = mlp(SIZES, ReLU, epsilon=0.0, rng=np.random.default_rng(0))
+    net = mlp(SIZES, ReLU, partial(BatchNorm, epsilon=0.0), rng=np.random.default_rng(0))
     weights = [la.params["w"] for la in net.layers if isinstance(la, Dense)][:-1]
     for w in weights:
         w *= factor
-    before = layer_outputs(net, x)[-1]
+    before = layer_outputs(net, x, statistics="batch")[-1]
     for w in weights:
         w *= 1.0 + change * rng.standard_normal(w.shape)
-    return np.asarray(layer_outputs(net, x)[-1] - before)
+    return np.asarray(layer_outputs(net, x, statistics="batch")[-1] - before)
 
 
 def fixed_length_accuracy(seed: int, rate: float, fixed: bool, steps: int = 200) -> float:
@@ -493,29 +491,24 @@ def fixed_length_accuracy(seed: int, rate: float, fixed: bool, steps: int = 200)
     """
     digits = load_digits()
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, ReLU, True, rng=weights)
+    net = mlp(SIZES, ReLU, rng=weights)
     hidden = [layer for layer in net.layers if isinstance(layer, Dense)][:-1]
-    lengths = [np.linalg.norm(la.params["w"], axis=1, keepdims=True) for la in hidden]
+    lengths = [np.linalg.norm(layer.w, axis=1, keepdims=True) for layer in hidden]
 
-    class Projected(GradientDescent):
-        """Gradient descent that restores the lengths after each step."""
+    def restore_lengths(history: History) -> None:
+        for layer, length in zip(hidden, lengths, strict=True):
+            layer.w *= length / np.linalg.norm(layer.w, axis=1, keepdims=True)
 
-        def _step(self, theta: Floats, dtheta: Floats) -> None:
-            super()._step(theta, dtheta)
-            for layer, length in zip(hidden, lengths, strict=True):
-                w = layer.params["w"]
-                w *= length / np.linalg.norm(w, axis=1, keepdims=True)
-
-    optimizer = Projected(rate) if fixed else GradientDescent(rate)
     with np.errstate(over="ignore", invalid="ignore"):
         train(
             net,
             digits.x_train,
             digits.y_train,
-            optimizer=optimizer,
+            optimizer=GradientDescent(rate),
             batch_size=BATCH_SIZE,
             steps=steps,
             rng=order,
+            after_step=restore_lengths if fixed else None,
         )
         return full_statistics_accuracy(net, digits)
 
@@ -548,11 +541,11 @@ def gradient_norms(
     net = mlp(
         (64, *[width] * depth, 10),
         activation,
-        batch_norm,
+        BatchNorm if batch_norm else None,
         init=INIT[activation],
         rng=np.random.default_rng(seed),
     )
-    loss_and_gradient(net, digits.x_train[:200], digits.y_train[:200])
+    backpropagate(net, digits.x_train[:200], digits.y_train[:200])
     layers = [la for la in net.layers if isinstance(la, Dense)][:-1]
     return np.array([np.linalg.norm(la.grads["w"]) for la in layers])
 

@@ -8,24 +8,25 @@ from typing import NamedTuple
 import numpy as np
 
 from bncourse.activations import ReLU
-from bncourse.arrays import Floats, Integers
+from bncourse.arrays import Floats
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
+    backpropagate,
     full_statistics_accuracy,
     train_digits,
 )
 from bncourse.data import Digits, load_digits
-from bncourse.layers import Dense, Layer
+from bncourse.layers import Dense
 from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import Sequential, mlp
 from bncourse.normalization import BatchNorm, batch_norm, batch_norm_backward
 from bncourse.optimizers import GradientDescent
 from bncourse.statistics import (
-    kept_statistics,
     layer_outputs,
     population_statistics,
-    use_statistics,
+    preserve_statistics,
+    set_statistics,
 )
 from bncourse.training import accuracy, train
 
@@ -153,7 +154,7 @@ def batch_mates(
     digits = load_digits()
     rng = np.random.default_rng(seed)
     x, y = digits.x_train, digits.y_train
-    whole = layer_outputs(net, x)[-1]
+    whole = layer_outputs(net, x, statistics="batch")[-1]
     everyone = np.arange(len(x))
     rows: list[list[float]] = []
     for m in sizes:
@@ -164,7 +165,7 @@ def batch_mates(
             for k, pool in enumerate((mates, mates[y[mates] == y[i]])):
                 for _ in range(draws):
                     batch = x[[i, *rng.choice(pool, m - 1, replace=False)]]
-                    z = layer_outputs(net, batch)[-1][0]
+                    z = layer_outputs(net, batch, statistics="batch")[-1][0]
                     shifts[k].append(float(np.mean((z - whole[i]) ** 2)))
                     right[k].append(bool(z.argmax() == y[i]))
         rows.append(
@@ -213,7 +214,7 @@ def order_of_batches(seed: int, batch_norm: bool, order: str, steps: int = 200) 
     """
     digits = load_digits()
     weights, rng = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, ReLU, batch_norm, rng=weights)
+    net = mlp(SIZES, ReLU, BatchNorm if batch_norm else None, rng=weights)
     by_label = np.argsort(digits.y_train, kind="stable")
     x, y = digits.x_train[by_label], digits.y_train[by_label]
     optimizer = GradientDescent(0.1)
@@ -224,16 +225,9 @@ def order_of_batches(seed: int, batch_norm: bool, order: str, steps: int = 200) 
         starts = rng.permutation(epoch) if order == ORDERS[2] else np.arange(epoch)
         for start in BATCH_SIZE * starts[: steps - len(losses)]:
             batch = dealt[start : start + BATCH_SIZE]
-            losses.append(_step(net, optimizer, x[batch], y[batch]))
+            losses.append(backpropagate(net, x[batch], y[batch]))
+            optimizer.step(net.theta, net.dtheta)
     return Trained(float(np.mean(losses[-epoch:])), full_statistics_accuracy(net, digits))
-
-
-def _step(net: Sequential, optimizer: GradientDescent, x: Floats, y: Integers) -> float:
-    """Make one update; return the loss before it."""
-    loss, dz = SoftmaxCrossEntropy()(net.forward(x, training=True), y)
-    net.backward(dz)
-    optimizer.step(net.theta, net.dtheta)
-    return loss
 
 
 #: What is trained in `small_batch_accuracy`.
@@ -258,12 +252,10 @@ def small_batch_accuracy(seed: int, kind: str, batch_size: int) -> float:
         With full-train statistics.
     """
 
-    class OutputLayerOnly(GradientDescent):
-        """Gradient descent on the end of θ, where the output layer's parameters are."""
-
-        def _step(self, theta: Floats, dtheta: Floats) -> None:
-            dtheta[: -SIZES[-1] * (SIZES[-2] + 1)] = 0.0
-            super()._step(theta, dtheta)
+    def output_layer_only(net: Sequential) -> None:
+        for layer in net.layers[:-1]:
+            for gradient in layer.grads.values():
+                gradient[...] = 0.0
 
     net, _ = train_digits(
         seed,
@@ -272,8 +264,8 @@ def small_batch_accuracy(seed: int, kind: str, batch_size: int) -> float:
         0.05,
         600,
         batch_size=batch_size,
-        optimizer=OutputLayerOnly(0.05) if kind == TINY[2] else None,
         drop_last=True,
+        after_backward=output_layer_only if kind == TINY[2] else None,
     )
     return full_statistics_accuracy(net, load_digits())
 
@@ -299,8 +291,7 @@ def units_with_gradient(m: int, seeds: int = 20) -> float:
         rng = np.random.default_rng(seed)
         net = mlp(SIZES, ReLU, rng=rng)
         batch = rng.permutation(len(digits.x_train))[:m]
-        z = net.forward(digits.x_train[batch], training=True)
-        net.backward(SoftmaxCrossEntropy()(z, digits.y_train[batch])[1])
+        backpropagate(net, digits.x_train[batch], digits.y_train[batch])
         dense = [layer for layer in net.layers if isinstance(layer, Dense)][:-1]
         squares = np.concatenate([np.sum(layer.grads["w"] ** 2, axis=1) for layer in dense])
         shares = np.cumsum(np.sort(squares)[::-1]) / squares.sum()
@@ -321,7 +312,8 @@ class GhostBatchNorm(BatchNorm):
     Notes
     -----
     A part is normalised like a unit of its own, so the parts are laid side by side:
-    (parts · g, n) becomes (g, parts · n), and `batch_norm` does the rest.
+    (parts · g, n) becomes (g, parts · n), and `batch_norm` does the rest. It is for training; a
+    backward pass goes through the last training batch.
 
     Source: Hoffer, Hubara and Soudry (2017), arXiv:1705.08741, section 4.
     """
@@ -338,39 +330,29 @@ class GhostBatchNorm(BatchNorm):
     def _stacked(self, wide: Floats) -> Floats:
         return wide.reshape(self.ghost_size, -1, self.n).swapaxes(0, 1).reshape(-1, self.n)
 
-    def forward(self, z: Floats, training: bool) -> Floats:
-        """Normalise each part by its own statistics; evaluation as in `BatchNorm`."""
+    def _forward(self, z: Floats, training: bool) -> Floats:
         if not training:
-            return super().forward(z, training)
+            return super()._forward(z, training)
         parts, rest = divmod(len(z), self.ghost_size)
         if rest:
             raise ValueError(f"z: expected a multiple of {self.ghost_size} rows, got {len(z)}")
-        gamma, beta = (np.tile(p, parts) for p in self.scale_and_shift(z.dtype))
-        z_tilde, self.cache = batch_norm(self._side_by_side(z), gamma, beta, self.epsilon)
-        mean, var = (v.reshape(parts, self.n).mean(axis=0) for v in self.cache[1:3])
+        gamma, beta = np.tile(self.gamma, parts), np.tile(self.beta, parts)
+        z_tilde, self.ghosts = batch_norm(self._side_by_side(z), gamma, beta, self.epsilon)
+        mean, var = (v.reshape(parts, self.n).mean(axis=0) for v in self.ghosts[1:3])
         self._update(mean, var * self.ghost_size / (self.ghost_size - 1))
         return self._stacked(z_tilde)
 
-    def backward(self, dz: Floats) -> Floats:
-        """Take each part back through its own statistics."""
-        assert self.cache is not None
-        wide, dgamma, dbeta = batch_norm_backward(self._side_by_side(dz), self.cache)
+    def _backward(self, dz: Floats) -> Floats:
+        wide, dgamma, dbeta = batch_norm_backward(self._side_by_side(dz), self.ghosts)
         for name, gradient in (("gamma", dgamma), ("beta", dbeta)):
-            self.grads[name][...] = gradient.reshape(-1, self.n).sum(axis=0)
+            self.grads[name] = gradient.reshape(-1, self.n).sum(axis=0)
         return self._stacked(wide)
 
 
 def ghost_network(ghost_size: int, seed: int) -> Sequential:
     """Return the book's ReLU network with `GhostBatchNorm`."""
     rng = np.random.default_rng(seed)
-    layers: list[Layer] = []
-    for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
-        layers += [
-            Dense(n_in, n_out, bias=False, rng=rng),
-            GhostBatchNorm(n_out, ghost_size),
-            ReLU(),
-        ]
-    return Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=rng)])
+    return mlp(SIZES, ReLU, lambda n: GhostBatchNorm(n, ghost_size), rng=rng)
 
 
 class Ghost(NamedTuple):
@@ -428,9 +410,9 @@ def ghost_run(seed: int, ghost_size: int, images: int = 300, steps: int = 300) -
 
 def _on_test(net: Sequential, digits: Digits, x_statistics: Floats) -> tuple[float, float]:
     """Return loss and accuracy on the test set with the statistics of `x_statistics`."""
-    with kept_statistics(net):
-        use_statistics(net, population_statistics(net, x_statistics))
-        loss, _ = SoftmaxCrossEntropy()(net.forward(digits.x_test, False), digits.y_test)
+    with preserve_statistics(net):
+        set_statistics(net, population_statistics(net, x_statistics))
+        loss, _ = SoftmaxCrossEntropy()(net.forward(digits.x_test, training=False), digits.y_test)
         return loss, accuracy(net, digits.x_test, digits.y_test)
 
 
@@ -470,13 +452,13 @@ def in_company(net: Sequential, m: int, company: str, draw: int, image: int = 0)
         mates = mates[digits.y_train == digits.y_test[image]]
     chosen = np.random.default_rng(draw).permutation(mates)[: m - 1]
     batch = np.concatenate([digits.x_test[image : image + 1], digits.x_train[chosen]])
-    return _probabilities(layer_outputs(net, batch)[-1][0])
+    return _probabilities(layer_outputs(net, batch, statistics="batch")[-1][0])
 
 
 def with_stored_statistics(net: Sequential, image: int = 0) -> Floats:
     """Return the class probabilities of one test image with full-train statistics."""
     digits = load_digits()
-    with kept_statistics(net):
-        use_statistics(net, population_statistics(net, digits.x_train))
+    with preserve_statistics(net):
+        set_statistics(net, population_statistics(net, digits.x_train))
         logits = net.forward(digits.x_test[image : image + 1], training=False)
     return _probabilities(logits[0])

@@ -18,7 +18,7 @@ from bncourse.chapters.common import (
     train_digits,
 )
 from bncourse.data import Digits, load_digits, standardize, two_features, whiten
-from bncourse.landscape import gram_spectrum, spread
+from bncourse.landscape import gram_spectrum, max_over_median
 from bncourse.layers import Dense, Layer
 from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import mlp
@@ -175,7 +175,7 @@ def hidden_spectra(
     list of arrays
         One for each hidden layer, largest eigenvalue first.
     """
-    net = mlp(SIZES, activation, False, init=init, rng=np.random.default_rng(seed))
+    net = mlp(SIZES, activation, None, init=init, rng=np.random.default_rng(seed))
     epsilon = BatchNorm(1).epsilon
     x = load_digits().x_train
     spectra = []
@@ -193,7 +193,7 @@ def hidden_spread(
     activation: type[Layer], centre: bool, scale: bool, seed: int, init: str = "he"
 ) -> float:
     """Return λmax over the median λ of the last hidden layer's Gram matrix at the start."""
-    return spread(hidden_spectra(activation, centre, scale, seed, init)[-1])
+    return max_over_median(hidden_spectra(activation, centre, scale, seed, init)[-1])
 
 
 def headline(
