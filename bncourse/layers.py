@@ -8,10 +8,7 @@ own parameters in `grads`. `Layer` guards both; a subclass writes the mathematic
 from __future__ import annotations
 
 import copy
-import inspect
-import re
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 from weakref import ref
 
@@ -19,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bncourse import _checks as check
+from bncourse import _guards as guards
 from bncourse.arrays import Floats
 
 if TYPE_CHECKING:
@@ -161,28 +159,7 @@ class Layer:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuse a subclass that isn't a layer; make one without parameters, of any width."""
-        for name in ("params", "grads"):
-            if hasattr(cls, name):
-                raise TypeError(
-                    f"{cls.__name__}.{name}: expected no attribute of the class, got one: {_HOW}"
-                )
-        for name, example in (("forward", (None, True)), ("backward", (None,))):
-            method = getattr(cls, f"_{name}")
-            if getattr(cls, name) is not getattr(Layer, name):
-                raise TypeError(
-                    f"{cls.__name__}.{name}: expected a method _{name}, got one called {name}: "
-                    f"Layer.{name} checks its argument and calls _{name}"
-                )
-            wanted = "(self, x, training)" if name == "forward" else "(self, dz)"
-            if method is getattr(Layer, f"_{name}"):
-                raise TypeError(f"{cls.__name__}: expected a method _{name}{wanted}, got none")
-            try:
-                inspect.signature(method).bind(None, *example)
-            except TypeError as error:
-                raise TypeError(
-                    f"{cls.__name__}._{name}: expected the parameters {wanted}, "
-                    f"got {inspect.signature(method)}"
-                ) from error
+        guards.check_class(cls, Layer)
         layer = super().__new__(cls)
         layer._declare(None, None, {})
         return layer
@@ -199,7 +176,7 @@ class Layer:
         for name, value in params.items():
             if hasattr(Layer, name) or name in Layer.__annotations__:
                 raise ValueError(
-                    f"{label}: expected another name for a parameter, got {name!r}: {_HOW}"
+                    f"{label}: expected another name for a parameter, got {name!r}: {guards.HOW}"
                 )
             check.float_array(value, f"{label}: {name}")
         dtypes = {value.dtype for value in params.values()}
@@ -271,7 +248,7 @@ class Layer:
         vars(self)["_shape"] = None
         ours = self._converted(x)
         known = training in self._proved
-        z = self._forward(ours, training) if known else self._first_forward(ours, training)
+        z = self._forward(ours, training) if known else guards.first_forward(self, ours, training)
         vars(self)["_shape"] = z.shape
         return z.astype(x.dtype, copy=False)
 
@@ -312,7 +289,7 @@ class Layer:
             self._backward_parameters(ours)
             return None
         known = "backward" in self._proved
-        dx = self._backward(ours) if known else self._first_backward(ours)
+        dx = self._backward(ours) if known else guards.first_backward(self, ours)
         return dx.astype(dz.dtype, copy=False) if need_input_gradient else None
 
     def _forward(self, x: Floats, training: bool) -> Floats:
@@ -329,141 +306,6 @@ class Layer:
         """Return `x` in the layer's dtype, and in a layout that BLAS takes."""
         x = x if self.dtype is None else x.astype(self.dtype, copy=False)
         return x if x.flags.forc else x.copy()
-
-    def _first_forward(self, x: Floats, training: bool) -> Floats:
-        """Run `_forward` and refuse what would go wrong without a word."""
-        self._check_attributes()
-        if not self._proved:
-            arrays = {name for name, value in vars(self).items() if _is_array(value)}
-            self._constants.update(arrays - self._names)
-        given = _read_only(x)
-        with self._explained("_forward", "x"):
-            z = self._forward(given, training)
-        self._check_result("_forward", z, (len(x), self.n_out or x.shape[1]), x.dtype)
-        if self._has_alias() and np.isnan(z).any() and np.isfinite(x).all():
-            raise ValueError(f"{type(self).__name__}._forward: {_ALIAS}")
-        self._proved.add(training)
-        # What is only passed through may be written to again.
-        return x if z is given else z if z.flags.writeable else z.copy()
-
-    def _first_backward(self, dz: Floats) -> Floats:
-        """Run `_backward` and refuse what would go wrong without a word."""
-        params, grads = ({k: v.copy() for k, v in d.items()} for d in (self.params, self.grads))
-        try:
-            for grad in self.grads.values():
-                grad.fill(np.nan)
-            given = _read_only(dz)
-            with self._explained("_backward", "dz"):
-                dx = self._backward(given)
-            self._check_result("_backward", dx, (len(dz), self.n_in or dz.shape[1]), dz.dtype)
-            self._check_attributes()
-            self._check_unchanged(params)
-            # Where numbers have overflowed, NaN tells nothing, and the next pass is asked again.
-            if np.isfinite(dz).all() and np.isfinite(dx).all():
-                self._check_written()
-                self._proved.add("backward")
-        except BaseException:
-            self.params.update(params)
-            self.grads.update(grads)
-            raise
-        return dx if dx is not given else dz
-
-    def _check_result(
-        self, method: str, value: object, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> None:
-        name = f"{type(self).__name__}.{method}"
-        if value is None:
-            raise TypeError(f"{name}: expected an array of shape {shape}, got None: return it")
-        array = check.float_array(value, f"{name}: what it returns")
-        if array.shape != shape or array.dtype != dtype:
-            raise ValueError(
-                f"{name}: expected to return shape {shape} and dtype {dtype}, "
-                f"got shape {array.shape} and dtype {array.dtype}"
-            )
-
-    def _check_unchanged(self, params: dict[str, Floats]) -> None:
-        for name, before in params.items():
-            if not np.array_equal(self.params[name], before, equal_nan=True):
-                raise ValueError(
-                    f"{type(self).__name__}._backward: expected {name} to be left to the "
-                    f'optimizer, got a change of it: write self.grads["{name}"] = …'
-                )
-
-    def _check_written(self) -> None:
-        label = type(self).__name__
-        for name, grad in self.grads.items():
-            if np.isnan(grad).any():
-                raise ValueError(
-                    f"{label}._backward: expected the gradient of {name}, got none or a part: "
-                    f'write self.grads["{name}"] = … (with =, not +=)'
-                )
-        for gradient, value in vars(self).items():
-            name = re.sub(r"^(d|grad)_?|_?grad(ient)?$", "", gradient)
-            # One that the constructor or the class holds, and not what `_forward` has kept.
-            held = vars(self)[name] if name in self._constants else getattr(type(self), name, None)
-            forgotten = name != gradient and _is_array(held) and _is_array(value)
-            if forgotten or getattr(value, "grad", None) is not None:
-                raise ValueError(
-                    f"{label}.{name}: expected a parameter, because it has a gradient, got an "
-                    "attribute that nothing trains: write super().__init__(n_in, n_out, "
-                    f'{name}=…), and self.grads["{name}"] = … in _backward'
-                )
-
-    def _check_attributes(self) -> None:
-        """Refuse what would be left behind when parameters move into a network's vector."""
-        label = type(self).__name__
-        arrays = [*self.params.items(), *self.grads.items()]
-        parts = vars(self).get("layers", ())
-        for name, value in vars(self).items():
-            if name in self._names or name == "layers":
-                continue
-            for item in _held(value):
-                if isinstance(item, Layer) and not any(item is part for part in parts):
-                    raise TypeError(
-                        f"{label}.{name}: expected no layer inside a layer, which would not be "
-                        f"trained, got one: {_COMPOSE}"
-                    )
-                if not isinstance(item, np.ndarray):
-                    continue
-                if _is_array(item) and not item.flags.writeable and np.isnan(item).all():
-                    raise ValueError(
-                        f"{label}.{name}: expected an array of its own, got one that was a "
-                        "parameter before its layer was put into a network: compose layers, or "
-                        "copy it"
-                    )
-                for parameter, array in arrays:
-                    # An attribute that is the parameter moves with it; nothing else does.
-                    if _overlap(item, array) and not (item is array and item is value):
-                        raise ValueError(
-                            f"{label}.{name}: expected an array of its own, got a part of "
-                            f"{parameter}, which would be left behind when the layer is put into "
-                            f"a network: read self.{parameter} where it is needed"
-                        )
-
-    def _has_alias(self) -> bool:
-        """Say whether somebody holds an array that was a parameter or a gradient of this layer."""
-        return any(left() is not None for left in self._left)
-
-    @contextmanager
-    def _explained(self, method: str, name: str) -> Iterator[None]:
-        label = f"{type(self).__name__}.{method}"
-        try:
-            yield
-        except AttributeError as error:
-            if str(error) != "'numpy.ndarray' object has no attribute 'grad'":
-                raise
-            raise TypeError(
-                f"{label}: expected gradients in self.grads, got an assignment to the grad of an "
-                'array: write self.grads["gamma"] = …'
-            ) from error
-        except ValueError as error:
-            if "read-only" not in str(error):
-                raise
-            raise ValueError(
-                f"{label}: expected {name} and what was kept of it to be left as they are, got a "
-                f"change in place: write {name} = {name} - … instead of {name} -= …"
-                + (f"; or {_ALIAS}" if self._has_alias() else "")
-            ) from error
 
     def _is_owned(self) -> bool:
         return self._owner is not None and self._owner() is not None
@@ -493,20 +335,11 @@ class Layer:
             vars(self)["_left"] += (ref(old),)
 
 
-_HOW = (
-    "a layer says what parameters it has in super().__init__(n_in, n_out, gamma=…), and assigns "
-    'gradients by name, self.grads["gamma"] = …'
-)
-_COMPOSE = "compose layers with Sequential or Residual"
-_ALIAS = (
-    "expected parameters and gradients to be read where they are used, as self.gamma and "
-    'self.grads["gamma"], got an array from before the layer was put into a network'
-)
 #: Attributes that a subclass doesn't assign to, and what it does instead.
 _RESERVED = {
-    "params": _HOW,
-    "grads": _HOW,
-    "layers": _COMPOSE,
+    "params": guards.HOW,
+    "grads": guards.HOW,
+    "layers": guards.COMPOSE,
     "forward": "write a method _forward(self, x, training)",
     "backward": "write a method _backward(self, dz)",
 } | dict.fromkeys(
@@ -515,30 +348,8 @@ _RESERVED = {
 )
 
 
-def _held(value: Any) -> Iterator[Any]:
-    """Yield a value, and what is in it if it is a container."""
-    yield value
-    inside = value.values() if isinstance(value, dict) else value
-    for item in inside if isinstance(value, (dict, list, tuple, set)) else ():
-        yield from _held(item)
-
-
-def _is_array(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
-
-
 def _listed(dtypes: set[np.dtype[Any]]) -> str:
     return ", ".join(sorted(map(str, dtypes)))
-
-
-def _read_only(array: Floats) -> Floats:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _overlap(a: Floats, b: Floats) -> bool:
-    return a.size > 0 and b.size > 0 and np.may_share_memory(a, b)
 
 
 #: What the variance of the initial weights is, from the numbers of units before and in the layer.

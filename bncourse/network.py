@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bncourse import _checks as check
+from bncourse import _guards as guards
 from bncourse.activations import ReLU
 from bncourse.arrays import Floats
 from bncourse.layers import Dense, Layer
@@ -191,7 +192,7 @@ def _fit(layers: tuple[Any, ...]) -> tuple[int | None, int | None, np.dtype[Any]
             raise TypeError(f"{name}: expected a Layer, got {layer!r}")
         if any(layer is other for other in layers[:i]):
             raise ValueError(f"{name}: expected each layer once, got one twice: write a copy")
-        layer._check_attributes()
+        guards.check_attributes(layer)
         if width is not None and layer.n_in is not None and layer.n_in != width:
             raise ValueError(f"{name}: expected an input width of {width}, got {layer.n_in}")
         n_in = layer.n_in if width is None else n_in
