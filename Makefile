@@ -62,8 +62,8 @@ html: $(STAMP) ## build the HTML afresh, with warnings as errors, and test it
 	$(BIN)/jupyter-book build -W -n --keep-going . --quiet
 	$(BIN)/python -m pytest tests/html -n 2 -q
 
-$(VENV)/.browser: requirements-browser.txt $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt
+$(VENV)/.browser: tests/browser/requirements.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
 	@touch $@
 
 browser-test: $(VENV)/.browser book ## open every page in the system's Chromium and test it
@@ -88,18 +88,18 @@ bench: $(BENCH)/.installed ## measure the package beside PyTorch and write the b
 	$(BENCH)/bin/python -m benchmarks.run
 	$(BENCH)/bin/python -m benchmarks.report
 
-$(BENCH)/.installed: requirements-bench.txt
-	$(call environment,$(BENCH),requirements-bench.txt)
+$(BENCH)/.installed: benchmarks/requirements.txt
+	$(call environment,$(BENCH),benchmarks/requirements.txt)
 	@touch $@
 
 times: $(STAMP) ## measure how long each notebook takes and write the book's page
-	$(BIN)/python tools/execution_times.py
+	$(BIN)/python tools/maintain/execution_times.py
 
 conformance: $(CONFORMANCE)/.installed ## compute the fixtures again with PyTorch, Keras, Flax and ONNX
 	$(CONFORMANCE)/bin/python tests/conformance/make_fixtures.py --check
 
-$(CONFORMANCE)/.installed: requirements-conformance.txt
-	$(call environment,$(CONFORMANCE),requirements-conformance.txt)
+$(CONFORMANCE)/.installed: tests/conformance/requirements.txt
+	$(call environment,$(CONFORMANCE),tests/conformance/requirements.txt)
 	@touch $@
 
 coverage: $(STAMP) ## measure which branches of the package the tests take
@@ -107,17 +107,17 @@ coverage: $(STAMP) ## measure which branches of the package the tests take
 		-n 2 -q --cov --cov-fail-under=98
 
 mutants: $(VENV)/.mutants ## change the code in many small ways and see that a unit test notices each
-	$(BIN)/python tools/mutants.py
+	$(BIN)/python tools/maintain/mutants.py
 
-$(VENV)/.mutants: requirements-mutants.txt $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-mutants.txt
+$(VENV)/.mutants: tools/maintain/requirements.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/maintain/requirements.txt
 	@touch $@
 
 matrix: $(STAMP) ## compare the outputs on other versions, kernels and settings; writes the book's page
-	$(BIN)/python tools/matrix.py
+	$(BIN)/python tools/maintain/matrix.py
 
 matrix-quick: $(STAMP) ## the same, once, on Nehalem kernels without optional processor features
-	$(BIN)/python tools/matrix.py --quick
+	$(BIN)/python tools/maintain/matrix.py --quick
 
 clean: ## remove what was built, and the environments
 	rm -rf _build .venv* .mutants

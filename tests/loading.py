@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def load(name, folder="tools"):
     """Return the module, executed once in a process."""
     # A name of its own: `metadata` or `notebooks` may be something else's.
-    full = f"{folder}_{name}"
+    full = f"{folder}_{name}".replace("/", "_")
     spec = importlib.util.spec_from_file_location(full, ROOT / folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[full] = module  # dataclasses look their module up

@@ -1,6 +1,6 @@
 """Make the fixtures: what PyTorch, Keras, Flax and ONNX compute, on inputs that are stored too.
 
-    pip install -r requirements-conformance.txt
+    pip install -r tests/conformance/requirements.txt
     python tests/conformance/make_fixtures.py            write the fixtures
     python tests/conformance/make_fixtures.py --check    compare with the stored ones
 

@@ -15,7 +15,7 @@ from ..loading import load
 ROOT = Path(__file__).resolve().parents[2]
 
 
-matrix, mutants = load("matrix"), load("mutants")
+matrix, mutants = load("matrix", "tools/maintain"), load("mutants", "tools/maintain")
 
 FACTS = {
     "python": "3.11.7",

@@ -1,7 +1,7 @@
 """Change the code in many small ways, and see that a unit test notices each.
 
-    python tools/mutants.py          mutate, test, compare with tests/mutants.toml
-    python tools/mutants.py --again  only compare: read the results of the run before
+    python tools/maintain/mutants.py          mutate, test, compare with tests/mutants.toml
+    python tools/maintain/mutants.py --again  only compare: read the results of the run before
 
 mutmut makes the changes (another operator, number, word or argument; a call without one of its
 arguments; a condition that always or never holds) and runs, for each, the tests that call the
@@ -25,7 +25,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".mutants"
 LISTED = ROOT / "tests" / "mutants.toml"
 AT_LEAST = 0.95

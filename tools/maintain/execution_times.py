@@ -1,7 +1,7 @@
 """Execute every notebook and write how long each takes into book/execution-times.md.
 
-`python tools/execution_times.py` executes them one after the other, in fresh kernels on one
-thread; the notebooks themselves are left as they are. Times stay out of them, because a stored
+`python tools/maintain/execution_times.py` executes them one after the other, in fresh kernels on
+one thread; the notebooks themselves are left as they are. Times stay out of them, because a stored
 output that differs from run to run could not be compared.
 """
 
@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
-from notebooks import execute
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+from notebooks import execute  # noqa: E402
+
 PAGE = ROOT / "book" / "execution-times.md"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 #: Seconds that one notebook may take, and all of them, two at a time, on two cores.
 LIMIT, LIMIT_ALL = 25, 90
-BEGIN = "% Written by tools/execution_times.py."
+BEGIN = "% Written by tools/maintain/execution_times.py."
 END = "% End of what it wrote."
 
 

@@ -1,9 +1,9 @@
 """Compare the notebooks' outputs on other versions, other kernels of the BLAS, other settings.
 
-    python tools/matrix.py             every variant; writes the results and the book's page
-    python tools/matrix.py --quick     one run, as unlike the ordinary one as one process can be
-    python tools/matrix.py --only oldest newest
-    python tools/matrix.py --page      write the page from the stored results
+    python tools/maintain/matrix.py           every variant; writes results and page
+    python tools/maintain/matrix.py --quick   one run, as unlike the ordinary one as one can be
+    python tools/maintain/matrix.py --only oldest newest
+    python tools/maintain/matrix.py --page    write the page from the stored results
 
 Each variant is a strict run of nbval over all notebooks. A variant that this machine cannot run is
 named, with the reason. Which kernels and which instructions were in use is not taken from the
@@ -28,11 +28,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".venv-matrix"
-RESULTS = ROOT / "tools" / "matrix-results.json"
+RESULTS = ROOT / "tools" / "maintain" / "matrix-results.json"
 PAGE = ROOT / "book" / "reproduced.md"
-BEGIN = "% The table is written by tools/matrix.py from tools/matrix-results.json."
+BEGIN = "% The table is written by tools/maintain/matrix.py from the stored results."
 END = "% End of the table."
 
 # The oldest releases that pyproject.toml allows and that can be installed together: matplotlib
