@@ -19,7 +19,7 @@ export VECLIB_MAXIMUM_THREADS = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint unit notebooks html browser-test lab refresh clean \
-	pdf vendor links bench times conformance coverage mutants matrix matrix-quick
+	pdf vendor links bench times conformance coverage mutants matrix matrix-quick requirements
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,10 +106,10 @@ coverage: $(STAMP) ## measure which branches of the package the tests take
 	$(BIN)/python -m pytest tests/unit tests/property tests/chapters tests/conformance tests/claims \
 		-n 2 -q --cov --cov-fail-under=98
 
-mutants: $(VENV)/.mutants ## change the code in many small ways and see that a unit test notices each
+mutants: $(VENV)/.maintain ## change the code in many small ways and see that a unit test notices each
 	$(BIN)/python tools/maintain/mutants.py
 
-$(VENV)/.mutants: tools/maintain/requirements.txt $(STAMP)
+$(VENV)/.maintain: tools/maintain/requirements.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/maintain/requirements.txt
 	@touch $@
 
@@ -118,6 +118,10 @@ matrix: $(STAMP) ## compare the outputs on other versions, kernels and settings;
 
 matrix-quick: $(STAMP) ## the same, once, on Nehalem kernels without optional processor features
 	$(BIN)/python tools/maintain/matrix.py --quick
+
+requirements: $(VENV)/.maintain ## compile requirements.txt (UPGRADE=--upgrade for the newest versions)
+	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/uv pip compile requirements.in \
+		-o requirements.txt --universal --python-version 3.11 --quiet $(UPGRADE)
 
 clean: ## remove what was built, and the environments
 	rm -rf _build .venv* .mutants
