@@ -53,9 +53,7 @@ unit: $(STAMP) ## run the tests of the package, of the claims and of the fixture
 	$(BIN)/python -m pytest tests --ignore=tests/html --ignore=tests/browser -n 2 -q
 
 notebooks: $(STAMP) ## execute every notebook and compare its outputs with the stored ones
-	$(BIN)/python tools/notebooks.py check $(NOTEBOOKS)
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
-		--nbval-cell-timeout 120 -p no:cacheprovider -n 2 --dist loadscope -q $(NOTEBOOKS)
+	$(BIN)/python tools/notebooks.py test $(NOTEBOOKS)
 
 html: $(STAMP) ## build the HTML afresh, with warnings as errors, and test it
 	rm -rf _build

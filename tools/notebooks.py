@@ -1,7 +1,11 @@
 """Execute the notebooks and store them in one normal form.
 
-    python tools/notebooks.py refresh book/*.ipynb    execute and write back
-    python tools/notebooks.py check book/*.ipynb      say which are not as refresh would write them
+    python tools/notebooks.py refresh    execute and write back
+    python tools/notebooks.py check      say which are not as refresh would write them
+    python tools/notebooks.py test       check, execute, and compare with what is stored
+
+Each takes the notebooks that it is for, or else all of ``book/``; ``test`` hands options that it
+does not know on to pytest.
 
 The normal form holds nothing that changes from run to run: no timestamps, no widget state, no
 widget views, no versions. So a refresh without a change leaves an empty diff.
@@ -10,7 +14,10 @@ widget views, no versions. So a refresh without a change leaves an empty diff.
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +25,15 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+ROOT = Path(__file__).resolve().parents[1]
 CELL_TIMEOUT = 120  # seconds
+#: The matrices of the course are small: more threads only get in each other's way.
+THREADS = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KEPT_CELL_METADATA = {"tags", "mystnb"}
 METADATA = {
@@ -133,13 +148,51 @@ def check(paths: list[Path]) -> int:
     return 1 if wrong else 0
 
 
+def comparison(
+    paths: Sequence[Path],
+    options: Sequence[str] = (),
+    *,
+    python: str | Path = sys.executable,
+    timeout: int = CELL_TIMEOUT,
+    workers: int = 2,
+) -> list[str]:
+    """Return the command that executes notebooks and compares the outputs to the letter."""
+    return [
+        *(str(python), "-m", "pytest", "--nbval"),
+        # The kernel is that of the environment, whatever kernels the machine has by that name.
+        "--nbval-current-env",
+        *("--nbval-sanitize-with", str(ROOT / "tests" / "notebooks" / "sanitize.cfg")),
+        *("--nbval-cell-timeout", str(timeout), "-p", "no:cacheprovider"),
+        *("-n", str(workers), "--dist", "loadscope"),
+        *options,
+        *map(str, paths),
+    ]
+
+
+def test(paths: list[Path], options: Sequence[str], timeout: int) -> int:
+    """Check how the notebooks are stored, then execute them; return 0 if all holds."""
+    # nbval passes over cells that were stored unrun, so the check comes first.
+    if check(paths):
+        return 1
+    env = dict.fromkeys(THREADS, "1") | os.environ
+    command = comparison(paths, ["-q", *options], timeout=timeout)
+    return subprocess.run(command, env=env, check=False).returncode
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("command", choices=["refresh", "check"])
+    parser.add_argument("command", choices=["refresh", "check", "test"])
     parser.add_argument("paths", nargs="*", type=Path)
-    options = parser.parse_args(arguments)
-    return {"refresh": refresh, "check": check}[options.command](options.paths)
+    parser.add_argument("--cell-timeout", type=int, default=CELL_TIMEOUT, metavar="SECONDS")
+    options, unknown = parser.parse_known_args(arguments)
+    # No shell of Windows makes names out of book/*.ipynb.
+    paths = options.paths or sorted((ROOT / "book").glob("*.ipynb"))
+    if options.command == "test":
+        return test(paths, unknown, options.cell_timeout)
+    if unknown:
+        parser.error(f"unknown options: {' '.join(unknown)}")
+    return {"refresh": refresh, "check": check}[options.command](paths)
 
 
 if __name__ == "__main__":

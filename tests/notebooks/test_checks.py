@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -38,24 +37,9 @@ def edit(path, change):
 
 def nbval(path, *options):
     """Run nbval as `make notebooks` does; return whether it passed, and what it said."""
+    options = ("-q", "--rootdir", str(path.parent), "-c", os.devnull, *options)
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--nbval",
-            "--nbval-sanitize-with",
-            str(ROOT / "tests/notebooks/sanitize.cfg"),
-            "-p",
-            "no:cacheprovider",
-            "-q",
-            "--rootdir",
-            str(path.parent),
-            "-c",
-            os.devnull,
-            *options,
-            str(path),
-        ],
+        notebooks.comparison([path], options, workers=0),
         capture_output=True,
         text=True,
         check=False,

@@ -2,7 +2,7 @@
 
 Where `test_checks.py` tests the parts, these tests run the recipe of the Makefile itself, so that
 an option that gets lost there is noticed too. Starting a process is what takes the time, so all
-faulty notebooks are checked by one run of each of its two commands, in one test each.
+faulty notebooks are checked by one run of the recipe for each kind of fault.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def folder(tmp_path_factory):
 
 
 def recipe():
-    """Return the commands of `make notebooks`, as make would run them, word by word."""
+    """Return the command of `make notebooks`, as make would run it, word by word."""
     done = subprocess.run(
         ["make", "-n", "-o", ".venv/.installed", "notebooks", "NOTEBOOKS=NOTEBOOK"],
         cwd=ROOT,
@@ -107,19 +107,18 @@ def recipe():
         text=True,
         check=True,
     )
-    commands = done.stdout.replace("\\\n", " ").splitlines()
-    return [line.split() for line in commands if not line.startswith("make")]
+    (command,) = [line for line in done.stdout.splitlines() if not line.startswith("make")]
+    return command.split()
 
 
-def run(command, folder, names, *options):
-    """Run one of the commands on notebooks; return whether it passed, and what it said."""
+def run(folder, names, *options):
+    """Run the recipe on notebooks; return whether it passed, and what it said."""
     paths = [str(folder / f"{name}.ipynb") for name in names]
-    words = [w for word in command for w in (paths if word == "NOTEBOOK" else [word])]
+    words = [w for word in recipe() for w in (paths if word == "NOTEBOOK" else [word])]
     assert words[0].endswith("python")
     words[0] = sys.executable
-    if "--nbval" in words:
-        words[words.index("--nbval-cell-timeout") + 1] = "5"  # seconds, so that the tests end soon
-        words += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), *options]
+    words += ["--cell-timeout", "5"]  # seconds, so that the tests end soon
+    words += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), *options]
     done = subprocess.run(
         words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
@@ -130,7 +129,7 @@ def compare(folder, names):
     """Run nbval; return whether it passed, and (verdict, words) by notebook and cell."""
     report = folder / "report.xml"
     options = ("-vv", "--color=no", f"--junitxml={report}")
-    passed, _ = run(recipe()[1], folder, names, *options)
+    passed, _ = run(folder, names, *options)
     cells = {}
     for case in ElementTree.parse(report).iter("testcase"):
         name, cell = case.get("classname").split(".")[-2], int(case.get("name").split()[-1])
@@ -139,15 +138,23 @@ def compare(folder, names):
 
 
 def test_the_recipe_compares_strictly_and_gives_a_cell_limited_time():
-    check, nbval = recipe()
-    assert check[1:3] == ["tools/notebooks.py", "check"]
+    assert recipe()[1:] == ["tools/notebooks.py", "test", "NOTEBOOK"]
+    nbval = notebooks.comparison([])
     assert "--nbval" in nbval
     assert int(nbval[nbval.index("--nbval-cell-timeout") + 1]) <= 300
     assert not {"--nbval-lax", "--nbval-skip-compare", "-k", "--deselect"} & set(nbval)
 
 
-def test_a_sound_notebook_alone_passes_the_check(folder):
-    passed, said = run(recipe()[0], folder, ["sound"])
+def test_the_comparison_stands_in_one_place_and_everything_calls_it():
+    for file in ("Makefile", "README.md", *sorted((ROOT / ".github" / "workflows").iterdir())):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert "--nbval" not in text, file
+    for file in ("Makefile", "README.md", ".github/workflows/checks.yml"):
+        assert "tools/notebooks.py test" in (ROOT / file).read_text(encoding="utf-8"), file
+
+
+def test_a_sound_notebook_alone_passes(folder):
+    passed, said = run(folder, ["sound"])
     assert passed, said
 
 
@@ -166,7 +173,7 @@ def test_every_fault_of_computation_fails_in_its_cell_and_says_why(folder):
 
 
 def test_every_fault_of_storage_is_named(folder):
-    passed, said = run(recipe()[0], folder, ["sound", *COMPUTED, *STORED])
+    passed, said = run(folder, ["sound", *COMPUTED, *STORED])
     assert not passed
     assert "sound.ipynb" not in said
     for name, (_, words) in STORED.items():
@@ -187,7 +194,7 @@ def test_what_is_no_notebook_is_loud(tmp_path, text):
     path = tmp_path / "a.ipynb"
     if text is not None:
         path.write_text(text, encoding="utf-8")
-    passed, said = run(recipe()[0], tmp_path, ["a"])
+    passed, said = run(tmp_path, ["a"])
     assert not passed
     assert "a.ipynb" in said or "Error" in said
 

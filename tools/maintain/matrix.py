@@ -29,6 +29,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+from notebooks import check, comparison  # noqa: E402
+
 ENVIRONMENTS = ROOT / ".venv-matrix"
 RESULTS = ROOT / "tools" / "maintain" / "matrix-results.json"
 PAGE = ROOT / "book" / "reproduced.md"
@@ -228,17 +231,13 @@ def run(variant: Variant, notebooks: list[Path]) -> dict[str, Any]:
     log.parent.mkdir(parents=True, exist_ok=True)
     report = log.with_suffix(".xml")
     report.unlink(missing_ok=True)
-    # The kernel is that of the environment, whatever kernels the machine has by that name.
-    command = [python, "-m", "pytest", "--nbval", "--nbval-current-env"]
-    command += ["--nbval-sanitize-with", "tests/notebooks/sanitize.cfg"]
-    # Long, because what is compared here are values; -vv so that both outputs are in the log.
-    command += ["--nbval-cell-timeout", "600", "-p", "no:cacheprovider", "-vv", "--color=no"]
     # Two processes with two threads each would wait for each other most of the time.
     threads = int(env["OPENBLAS_NUM_THREADS"])
     workers = max(1, (os.cpu_count() or 2) // threads)
-    command += ["-n", str(workers), "--dist", "loadscope", f"--junitxml={report}"]
+    # Long, because what is compared here are values; -vv so that both outputs are in the log.
+    options = ["-vv", "--color=no", f"--junitxml={report}"]
     done = subprocess.run(
-        [*map(str, command), *map(str, notebooks)],
+        comparison(notebooks, options, python=python, timeout=600, workers=workers),
         cwd=ROOT,
         env=env,
         stdout=subprocess.PIPE,
@@ -339,8 +338,7 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = [v for v in chosen if v.name in options.only]
     notebooks = sorted((ROOT / "book").glob("*.ipynb"))
     # nbval passes over cells that were stored unrun: those would count as reproduced.
-    check = [sys.executable, "tools/notebooks.py", "check", *map(str, notebooks)]
-    if subprocess.run(check, cwd=ROOT, check=False).returncode:
+    if check(notebooks):
         return 1
     runs, skipped = [], []
     for variant in chosen:
