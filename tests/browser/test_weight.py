@@ -17,10 +17,15 @@ def test_the_page_transfers_little(browser, server, page):
     network.send("Network.enable")
     sizes = []
     network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    fonts = []
+    tab.on("request", lambda r: fonts.append(r.url) if r.resource_type == "font" else None)
     tab.goto(f"{server}/{page}.html", wait_until="networkidle")
     # Down to the end, so that pictures that load late are counted too.
     tab.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     tab.wait_for_load_state("networkidle")
     context.close()
     assert len(sizes) > 10
+    # The small font has every icon; `tools/maintain/icons.py` adds one that it lacks.
+    assert [url for url in fonts if "fontawesome" in url] == []
+    assert any(url.endswith("icons.woff") for url in fonts)
     assert sum(sizes) <= LIMITS.get(page, 1_200_000)
