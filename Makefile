@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFORMANCE := .venv-conformance
 BENCH := .venv-bench
+FORWARD := .venv-forward
 BOOK := _build/html/index.html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
@@ -19,7 +20,7 @@ export VECLIB_MAXIMUM_THREADS = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint unit notebooks html browser-test lab refresh clean \
-	pdf vendor links bench times conformance coverage mutants matrix matrix-quick requirements
+	pdf vendor links bench times conformance coverage mutants matrix matrix-quick requirements forward
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +117,10 @@ matrix: $(STAMP) ## compare the outputs on other versions, kernels and settings;
 
 matrix-quick: $(STAMP) ## the same, once, on Nehalem kernels without optional processor features
 	$(BIN)/python tools/maintain/matrix.py --quick
+
+forward: $(STAMP) ## build the book on the newest Sphinx, MyST-NB and theme, without Jupyter Book
+	$(call environment,$(FORWARD),tools/maintain/forward-requirements.txt --upgrade --upgrade-strategy eager)
+	$(BIN)/python tools/maintain/forward.py $(FORWARD)/bin/python
 
 requirements: $(VENV)/.maintain ## compile requirements.txt (UPGRADE=--upgrade for the newest versions)
 	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/uv pip compile requirements.in \
