@@ -28,7 +28,10 @@ STYLE, SCRIPT = "ledger.css", "ledger.js"
 def _ledger_data() -> Any:
     """Return the module ``tools/ledger.py``, which is no package's."""
     if "ledger_data" not in sys.modules:
-        path = Path(__file__).resolve().parents[1] / "tools" / "ledger.py"
+        tools = Path(__file__).resolve().parents[1] / "tools"
+        if str(tools) not in sys.path:
+            sys.path.append(str(tools))  # as for a script: the tools import each other
+        path = tools / "ledger.py"
         spec = importlib.util.spec_from_file_location("ledger_data", path)
         assert spec is not None
         assert spec.loader is not None

@@ -16,20 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pages
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 LEDGER = Path("book/claims.yml")
 BIBLIOGRAPHY = Path("book/references.bib")
 VERDICTS = ("correct", "needs qualification", "wrong", "contested")
-CHAPTERS = {
-    1: "book/01-motivation",
-    2: "book/02-algorithm",
-    3: "book/03-beta-replaces-b",
-    4: "book/04-mini-batches",
-    5: "book/05-intuition",
-    6: "book/06-test-time",
-}
+CHAPTERS = {number: chapter.page for number, chapter in enumerate(pages.CHAPTERS, start=1)}
 CLAIM_IDS = tuple(f"C{number:02}" for number in range(1, 81))
 OMISSION_IDS = tuple(f"O{number}" for number in range(1, 11))
 CLAIM_FIELDS = {

@@ -22,6 +22,7 @@ from urllib.parse import urldefrag
 
 import yaml
 from bs4 import BeautifulSoup, Tag
+from pages import existing
 from playwright.sync_api import Page, sync_playwright
 from pypdf import PdfReader, PdfWriter
 
@@ -132,9 +133,7 @@ class Entry:
 
 def toc_pages() -> list[Path]:
     """Return the built pages in the order in which they are read."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    names = [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
-    return [HTML / f"{name}.html" for name in names]
+    return [HTML / f"{name}.html" for name in existing()]
 
 
 def read_page(path: Path, pages: list[Path]) -> tuple[Tag, Entry]:

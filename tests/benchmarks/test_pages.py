@@ -12,6 +12,8 @@ import pytest
 
 from bncourse.chapters import motivation
 
+from ..loading import load
+
 BOOK = Path(__file__).parents[2] / "book"
 BLOCKS = re.findall(r"```python\n(.*?)```", (BOOK / "cluster.md").read_text("utf-8"), re.DOTALL)
 
@@ -51,4 +53,4 @@ def test_the_map_runs_on_an_executor_and_is_drawn(tmp_path):
 
 def test_the_page_of_times_lists_every_notebook():
     listed = re.findall(r"<([\w-]+)>`", (BOOK / "execution-times.md").read_text("utf-8"))
-    assert listed == sorted(path.stem for path in BOOK.glob("*.ipynb"))
+    assert listed == [path.stem for path in load("pages").notebooks()]

@@ -5,22 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
+from ..loading import load
 from . import conftest
-from .visits import HTML, ROOT, Visit
+from .visits import HTML, Visit
 
 # Other modules of this folder import these from here.
 browser, server = conftest.browser, conftest.server
 AXE = Path(__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
-def toc_pages():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    return [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
-
-
-PAGES = toc_pages()
+PAGES = load("pages").existing()
 each_page = pytest.mark.parametrize("page", PAGES)
 each_way = pytest.mark.parametrize("way", ["http", "file"])
 

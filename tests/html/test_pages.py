@@ -7,23 +7,16 @@ import json
 import re
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.loading import ROOT, load
+
 HTML = ROOT / "_build" / "html"
 
 
-def toc_pages():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    files = [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
-    return [HTML / f"{name}.html" for name in files]
-
-
-PAGES = toc_pages()
+PAGES = [HTML / f"{name}.html" for name in load("pages").existing()]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 VOID = {
     "area",

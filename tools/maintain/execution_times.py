@@ -19,6 +19,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+import pages  # noqa: E402
 from notebooks import execute  # noqa: E402
 
 PAGE = ROOT / "book" / "execution-times.md"
@@ -107,7 +108,7 @@ def main() -> int:
     for name in THREADS:
         os.environ[name] = "1"
     times = []
-    for path in sorted((ROOT / "book").glob("*.ipynb")):
+    for path in pages.notebooks():
         times.append(timed(path))
         print(f"{path.name}: {times[-1].seconds:.1f} s", flush=True)
     machine = (
