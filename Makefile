@@ -19,7 +19,7 @@ export MKL_NUM_THREADS = 1
 export VECLIB_MAXIMUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks html browser-test lab refresh clean \
+.PHONY: help book test chapter lint unit notebooks html browser-test lab refresh clean \
 	pdf vendor links bench times conformance coverage mutants matrix matrix-quick requirements forward
 
 help: ## say what there is
@@ -45,6 +45,9 @@ book: $(STAMP) ## build the HTML and say where it is
 
 test: lint unit notebooks html ## run every check that needs no browser
 	@echo "All checks passed."
+
+chapter: $(STAMP) ## check one chapter only (KEY=bias; the keys are in tools/pages.py)
+	$(BIN)/python tools/chapter.py $(KEY)
 
 lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check .

@@ -62,6 +62,7 @@ def test_c16_before_and_after_are_different_transforms():
     assert behind.min() < -0.5
 
 
+@pytest.mark.slow
 def test_c16_neither_place_wins_at_both_rates():
     def on_a_over_on_z(activation, rate):
         on_z, on_a = (
@@ -180,6 +181,7 @@ def test_c28_only_the_batch_bounds_z_norm(m, rng):
     assert np.abs(normalise(heavy, 0.0)).max() <= np.sqrt(m - 1) * (1 + 1e-12)
 
 
+@pytest.mark.slow
 def test_c29_frozen_affine_costs_training_loss():
     learned, frozen = (median(runs.affine_or_not(s, k).loss for s in SEEDS) for k in (True, False))
     assert frozen > 1.4 * learned

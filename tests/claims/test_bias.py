@@ -92,6 +92,7 @@ def test_c47_normalised_layers_have_no_bias():
     assert np.abs(net.layers[-1].params["b"]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_c48_normalised_output_needs_gamma_and_beta():
     plain, affine, bare = (
         median(runs.output_norm_loss(s, k) for s in SEEDS) for k in (None, True, False)

@@ -64,6 +64,7 @@ def test_a12_gradient_growth_per_layer(name, seeds):
     assert low <= growth <= high
 
 
+@pytest.mark.slow
 @each_triple
 def test_a13_twenty_sigmoid_layers_train_with_batch_norm_only(seeds):
     without, with_bn = (
@@ -168,6 +169,7 @@ def test_c65_a_relative_change_has_the_same_effect_at_any_scale():
     np.testing.assert_allclose(runs.relative_change(1000.0), moved, rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_c66_smoother_in_some_settings_rougher_in_others():
     ratios = runs.smoothness_ratios(SEEDS)
     assert min(ratios["ReLU, He"]) > 2
@@ -202,6 +204,7 @@ def test_c68_gain_is_at_large_learning_rates():
     assert ratio[1.0] > 2
 
 
+@pytest.mark.slow
 def test_c68_the_self_tuning_moves_the_edge_of_what_trains():
     scores = {
         (rate, fixed): [runs.fixed_length_accuracy(s, rate, fixed) for s in SEEDS]

@@ -38,12 +38,14 @@ def test_a01_sigmoid_needs_eight_times_fewer_steps(seeds):
     assert median(steps[False]) / median(steps[True]) >= 8
 
 
+@pytest.mark.slow
 @each_triple
 def test_a02_the_range_of_learning_rates_widens(seeds):
     grid = runs.learning_rate_range(seeds)
     assert grid.decades(True) - grid.decades(False) >= 0.5
 
 
+@pytest.mark.slow
 @each_triple
 def test_a03_the_range_of_initial_gains_widens(seeds):
     grid = runs.gain_range(seeds)
@@ -75,6 +77,7 @@ def test_c01_gain_depends_on_the_setting(classic):
     assert without - with_bn > 0.2
 
 
+@pytest.mark.slow
 def test_c01_holds_at_the_best_rate_of_the_plain_network():
     steps = runs.headline(SEEDS, rate=3.0, at_most=700)
     assert median(steps[False]) / median(steps[True]) > 8
@@ -94,6 +97,7 @@ def test_c02_normalises_units_inside_the_network(rng, digits):
     assert np.abs(z_tilde.mean(axis=0)).max() < 1e-12  # rounding of 60 numbers near 1
 
 
+@pytest.mark.slow
 def test_c03_range_widens_at_the_high_end():
     grid = runs.learning_rate_range(SEEDS, steps=100)
     low, high = np.array(grid.limits(True)) / np.array(grid.limits(False))
