@@ -91,7 +91,7 @@ def test_a_site_address_adds_canonical_links_and_pictures(tmp_path):
     config["html"]["baseurl"] = "https://example.com/overridden/"
     config["exclude_patterns"] = ["_build"]
     del config["bibtex_bibfiles"]
-    drop = {"sphinxcontrib.bibtex", "ledger", "stored_figure"}
+    drop = {"sphinxcontrib.bibtex", "ledger"}
     settings = config["sphinx"]["config"]
     settings["extensions"] = [e for e in settings["extensions"] if e not in drop]
     config["sphinx"]["local_extensions"] = {

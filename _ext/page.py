@@ -1,8 +1,9 @@
-"""Take out of the built HTML what no reader needs, and let the rest come when it is needed.
+"""Mend the pages: what can't be reached, what no reader needs, what the search can't do.
 
-Out go the theme's source maps, MathJax on pages without a formula, and the search index on pages
-that don't search. Scripts wait until the page can be read, and MathJax until it has been painted;
-pictures below the first wait until the reader comes near them, with their place kept free.
+Roles that no longer exist go. So do the theme's source maps, MathJax on pages without a formula,
+and the search index on pages that don't search. Scripts wait until the page can be read, and
+MathJax until it has been painted; pictures below the first wait until the reader comes near them,
+with their place kept free.
 """
 
 from __future__ import annotations
@@ -22,6 +23,23 @@ SCRIPT = re.compile(r'<script((?: data-[\w-]+="[^"]*")*) src="(?![^"]*documentat
 #: ``course.js`` fetches what stands here.
 MATHJAX = re.compile(r'<script [^>]*src="([^"]*/tex-chtml\.js[^"]*)"[^>]*></script>')
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
+
+
+def mend_roles(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Take away what says nothing to a screen reader, or hides what would.
+
+    The bibliography's roles: ARIA has deprecated them, and the text needs none. The label of a
+    folded cell: it is the same for all and hides the words that a reader sees.
+    """
+    if "body" in context:
+        for attribute in (
+            ' role="doc-biblioentry"',
+            ' role="list"',
+            ' aria-label="Toggle hidden content"',
+        ):
+            context["body"] = context["body"].replace(attribute, "")
 
 
 def drop_mathjax(
@@ -73,6 +91,14 @@ def _wait_for_pictures(text: str, folder: Path) -> str:
     return PICTURE.sub(attributes, text)
 
 
+def help_search(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Let the search page say what it can't do when the book is opened from a file."""
+    if pagename == "search":
+        app.add_js_file("search.js", loading_method="defer")
+
+
 def remove_source_maps(app: Sphinx, exception: Exception | None) -> None:
     """Delete the maps, and the comments that make developer tools look for them."""
     if exception is not None or app.builder.format != "html":
@@ -90,6 +116,9 @@ def remove_source_maps(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
+    app.add_js_file("course.js", loading_method="defer")
+    app.connect("html-page-context", mend_roles)
+    app.connect("html-page-context", help_search)
     app.connect("html-page-context", drop_mathjax, priority=900)
     app.connect("build-finished", remove_source_maps)
     app.connect("build-finished", lighten_pages)
