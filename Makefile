@@ -115,7 +115,7 @@ $(VENV)/.maintain: tools/maintain/requirements.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/maintain/requirements.txt
 	@touch $@
 
-matrix: $(STAMP) ## compare the outputs on other versions, kernels and settings; writes the book's page
+matrix: $(STAMP) ## compare the outputs on other versions, kernels and settings
 	$(BIN)/python tools/maintain/matrix.py
 
 matrix-quick: $(STAMP) ## the same, once, on Nehalem kernels without optional processor features

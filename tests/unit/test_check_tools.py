@@ -16,57 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 matrix, mutants = load("matrix", "tools/maintain"), load("mutants", "tools/maintain")
 
-FACTS = {
-    "python": "3.11.7",
-    "numpy": "2.0.0",
-    "matplotlib": "3.8.4",
-    "blas_kernel": "Nehalem",
-    "cpu_features": ["X86_V3", "X86_V4"],
-}
-RUN = {
-    "name": "oldest",
-    "what": "old things",
-    "facts": FACTS,
-    "threads": 1,
-    "cells": 130,
-    "not_reproduced": [],
-}
-RESULTS = {"date": "2026-01-02", "machine": "a machine", "runs": [RUN], "skipped": []}
-
-
-def test_the_table_names_what_ran():
-    text = matrix.table(RESULTS)
-    assert "Last run on 2026-01-02; a machine." in text
-    assert "| old things | 3.11.7 | 2.0.0 | 3.8.4 | Nehalem |" in text
-    assert "| 1 | 130 | none |" in text
-
-
-def test_the_table_names_what_failed_and_what_did_not_run():
-    results = RESULTS | {
-        "runs": [RUN | {"not_reproduced": ["chapter 3: Cell 2"]}],
-        "skipped": [{"name": "x", "what": "SkylakeX kernels", "reason": "no such processor"}],
-    }
-    text = matrix.table(results)
-    assert "| 130 | 1 |" in text
-    assert "Not reproduced with old things: `chapter 3: Cell 2`." in text
-    assert "Not run: SkylakeX kernels (no such processor)." in text
-
-
-def test_the_page_shows_the_stored_results():
-    if not matrix.RESULTS.exists():
-        pytest.skip("`make matrix` has not been run")
-    assert matrix.PAGE.read_text(encoding="utf-8") == matrix.page(matrix.stored())
-
-
-def test_the_stored_results_are_whole_and_without_failure():
-    if not matrix.RESULTS.exists():
-        pytest.skip("`make matrix` has not been run")
-    results = matrix.stored()
-    named = {entry["name"] for key in ("runs", "skipped") for entry in results[key]}
-    assert named == {variant.name for variant in matrix.variants()}
-    assert {r["name"]: r["not_reproduced"] for r in results["runs"] if r["not_reproduced"]} == {}
-    assert len({r["cells"] for r in results["runs"]}) == 1
-
 
 def test_every_setting_of_the_issue_has_a_variant():
     settings = [variant.settings for variant in matrix.variants()]

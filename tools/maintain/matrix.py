@@ -1,9 +1,8 @@
 """Compare the notebooks' outputs on other versions, other kernels of the BLAS, other settings.
 
-    python tools/maintain/matrix.py           every variant; writes results and page
+    python tools/maintain/matrix.py           every variant
     python tools/maintain/matrix.py --quick   one run, as unlike the ordinary one as one can be
     python tools/maintain/matrix.py --only oldest newest
-    python tools/maintain/matrix.py --page    write the page from the stored results
 
 Each variant is a strict run of nbval over all notebooks. A variant that this machine cannot run is
 named, with the reason. Which kernels and which instructions were in use is not taken from the
@@ -13,17 +12,15 @@ settings but asked from a process that has them, because an unknown name is sile
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -33,10 +30,6 @@ sys.path.insert(0, str(ROOT / "tools"))
 from notebooks import check, comparison  # noqa: E402
 
 ENVIRONMENTS = ROOT / ".venv-matrix"
-RESULTS = ROOT / "tools" / "maintain" / "matrix-results.json"
-PAGE = ROOT / "book" / "reproduced.md"
-BEGIN = "% The table is written by tools/maintain/matrix.py from the stored results."
-END = "% End of the table."
 
 # The oldest releases that pyproject.toml allows and that can be installed together: matplotlib
 # before 3.8.4 asks for a NumPy below 2.
@@ -224,9 +217,10 @@ def prepare(variant: Variant) -> tuple[Path, dict[str, str], dict[str, Any]]:
     return python, env, facts
 
 
-def run(variant: Variant, notebooks: list[Path]) -> dict[str, Any]:
-    """Run nbval for a variant and return what it was and what was not reproduced."""
+def run(variant: Variant, notebooks: list[Path]) -> tuple[int, list[str]]:
+    """Return how many cells a variant compared, and which it did not reproduce."""
     python, env, facts = prepare(variant)
+    print(f"{variant.name}: {json.dumps(facts)}", flush=True)
     log = ENVIRONMENTS / "logs" / variant.name
     log.parent.mkdir(parents=True, exist_ok=True)
     report = log.with_suffix(".xml")
@@ -249,14 +243,7 @@ def run(variant: Variant, notebooks: list[Path]) -> dict[str, Any]:
     cells, failed = outcome(report)
     if (done.returncode and not failed) or not cells:
         failed.append(f"pytest ended with {done.returncode}: {done.stdout.strip()[-300:]}")
-    return {
-        **asdict(variant),
-        "settings": {k: env[k] for k in variant.settings},
-        "facts": facts,
-        "threads": threads,
-        "cells": cells,
-        "not_reproduced": failed,
-    }
+    return cells, failed
 
 
 def outcome(report: Path) -> tuple[int, list[str]]:
@@ -272,67 +259,13 @@ def outcome(report: Path) -> tuple[int, list[str]]:
     return len(cases), failed
 
 
-def machine() -> str:
-    """Name system and processor, as far as they say."""
-    cpuinfo = Path("/proc/cpuinfo")
-    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
-    model = re.search(r"model name\s*:\s*(.+)", text)
-    processor = model.group(1).strip() if model else platform.processor()
-    return ", ".join(filter(None, (platform.system(), platform.machine(), processor)))
-
-
-def table(results: dict[str, Any]) -> str:
-    """Write the results as the page's table."""
-    lines = [
-        f"Last run on {results['date']}; {results['machine']}.",
-        "",
-        "| what | Python | NumPy | matplotlib | kernels of OpenBLAS | optional features of the "
-        "processor | threads | cells | not reproduced |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for result in results["runs"]:
-        facts = result["facts"]
-        cells = (
-            result["what"],
-            *(facts[k] for k in ("python", "numpy", "matplotlib", "blas_kernel")),
-            ", ".join(facts["cpu_features"]).replace("_", "\\_") or "none",
-            result["threads"],
-            result["cells"],
-            len(result["not_reproduced"]) or "none",
-        )
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    lines.append("")
-    lines += [f"Not run: {s['what']} ({s['reason']}).\n" for s in results["skipped"]]
-    for result in results["runs"]:
-        for cell in result["not_reproduced"]:
-            lines.append(f"Not reproduced with {result['what']}: `{cell}`.\n")
-    return "\n".join(lines).rstrip("\n")
-
-
-def page(results: dict[str, Any]) -> str:
-    """Return the text of the page with the table of these results."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n\n{table(results)}\n\n{END}{after}"
-
-
-def stored() -> dict[str, Any]:
-    """Return the results of the last whole run."""
-    results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return results
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--quick", action="store_true")
-    choice.add_argument("--page", action="store_true")
     choice.add_argument("--only", nargs="+", choices=[v.name for v in variants()], metavar="NAME")
     options = parser.parse_args(arguments)
-    if options.page:
-        PAGE.write_text(page(stored()), encoding="utf-8")
-        return 0
     chosen = [QUICK] if options.quick else variants()
     if options.only:
         chosen = [v for v in chosen if v.name in options.only]
@@ -340,31 +273,21 @@ def main(arguments: list[str] | None = None) -> int:
     # nbval passes over cells that were stored unrun: those would count as reproduced.
     if check(notebooks):
         return 1
-    runs, skipped = [], []
+    compared, skipped, different = 0, 0, 0
     for variant in chosen:
         try:
-            result = run(variant, notebooks)
+            cells, failed = run(variant, notebooks)
         except CannotRun as reason:
             print(f"{variant.name}: not run, {reason}", flush=True)
-            skipped.append({"name": variant.name, "what": variant.what, "reason": str(reason)})
+            skipped += 1
             continue
-        failed = result["not_reproduced"]
-        print(f"{variant.name}: {result['cells']} cells, {len(failed)} not reproduced", flush=True)
+        print(f"{variant.what}: {cells} cells, {len(failed)} not reproduced", flush=True)
         for cell in failed:
             print(f"    {cell}", flush=True)
-        runs.append(result)
-    if not (options.quick or options.only):
-        results = {
-            "date": datetime.date.today().isoformat(),
-            "machine": machine(),
-            "runs": runs,
-            "skipped": skipped,
-        }
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        PAGE.write_text(page(results), encoding="utf-8")
-    failed = sum(len(r["not_reproduced"]) for r in runs)
-    print(f"{len(runs)} variants run, {len(skipped)} not run, {failed} cells not reproduced")
-    return 1 if failed or not runs else 0
+        compared += 1
+        different += len(failed)
+    print(f"{compared} variants run, {skipped} not run, {different} cells not reproduced")
+    return 1 if different or not compared else 0
 
 
 if __name__ == "__main__":
