@@ -3,6 +3,7 @@
     pip install -r tests/conformance/requirements.txt
     python tests/conformance/make_fixtures.py            write the fixtures
     python tests/conformance/make_fixtures.py --check    compare with the stored ones
+    python tests/conformance/make_fixtures.py evaluation others    these only, which need PyTorch
 
 The tests read the stored files and need none of these packages.
 """
@@ -252,6 +253,37 @@ def others_fixture() -> dict[str, np.ndarray]:
     return arrays
 
 
+def evaluation_fixture() -> dict[str, np.ndarray]:
+    """BatchNorm1d in evaluation mode, with gradients: the running statistics are constants."""
+    import torch
+
+    rng = np.random.default_rng(1502)
+    scale, offset = np.array([1.0, 0.01, 100.0, 3.0, 0.5]), np.array([0.0, 5.0, -200.0, 1.0, -0.3])
+    arrays = {
+        "z": rng.normal(size=(M, N)) * scale + offset,
+        "dz": rng.normal(size=(M, N)),
+        "gamma": rng.normal(1.0, 0.5, N),
+        "beta": rng.normal(0.0, 0.5, N),
+        "mean": offset + rng.normal(0.0, 0.3, N) * scale,
+        "var": scale**2 * rng.uniform(0.5, 2.0, N),
+    }
+    layer = torch.nn.BatchNorm1d(N, dtype=torch.float64).eval()
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(arrays["gamma"]))
+        layer.bias.copy_(torch.from_numpy(arrays["beta"]))
+        layer.running_mean.copy_(torch.from_numpy(arrays["mean"]))
+        layer.running_var.copy_(torch.from_numpy(arrays["var"]))
+    x = torch.from_numpy(arrays["z"]).requires_grad_()
+    y = layer(x)
+    y.backward(torch.from_numpy(arrays["dz"]))
+    return arrays | {
+        "y": y.detach().numpy(),
+        "dx": x.grad.numpy(),
+        "dgamma": layer.weight.grad.numpy(),
+        "dbeta": layer.bias.grad.numpy(),
+    }
+
+
 def check_agreement(value: np.ndarray, stored: np.ndarray, name: str) -> None:
     """Raise unless the two agree to 1e-12 of the largest value of their feature.
 
@@ -270,16 +302,17 @@ def check_agreement(value: np.ndarray, stored: np.ndarray, name: str) -> None:
 
 def main() -> int:
     """Write the fixtures, or compare them with the stored ones."""
-    data = inputs()
-    files: dict[str, dict[str, Any]] = {"inputs": data, "others": others_fixture()}
-    facts = []
-    for make in (torch_fixture, keras_fixture, flax_fixture, onnx_fixture):
+    data, facts = inputs(), []
+    plain = {"inputs": inputs, "others": others_fixture, "evaluation": evaluation_fixture}
+    chosen = [name for name in sys.argv[1:] if name != "--check"]
+    files: dict[str, dict[str, Any]] = {name: plain[name]() for name in chosen or plain}
+    for make in (torch_fixture, keras_fixture, flax_fixture, onnx_fixture) if not chosen else ():
         arrays, fact = make(data)
         files[fact["framework"].lower()] = arrays
         facts.append(fact)
     if "--check" in sys.argv:
         stored_facts = json.loads((FIXTURES / "facts.json").read_text(encoding="utf-8"))
-        assert facts == stored_facts, f"expected {stored_facts}, got {facts}"
+        assert chosen or facts == stored_facts, f"expected {stored_facts}, got {facts}"
         for name, arrays in files.items():
             with np.load(FIXTURES / f"{name}.npz") as stored:
                 assert set(stored.files) == set(arrays), name
@@ -290,7 +323,9 @@ def main() -> int:
     FIXTURES.mkdir(exist_ok=True)
     for name, arrays in files.items():
         np.savez_compressed(FIXTURES / f"{name}.npz", **arrays)
-    (FIXTURES / "facts.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    if not chosen:
+        text = json.dumps(facts, indent=1) + "\n"
+        (FIXTURES / "facts.json").write_text(text, encoding="utf-8")
     print(f"wrote {len(files)} files of fixtures")
     return 0
 

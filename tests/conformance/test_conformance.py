@@ -107,6 +107,22 @@ def test_backward(convention):
         close(layer.grads["beta"], theirs["dbeta"][t], 1e-13)
 
 
+def test_backward_in_evaluation():
+    theirs = load("evaluation")
+    layer = BatchNorm(5)
+    layer.gamma, layer.beta = theirs["gamma"], theirs["beta"]
+    layer.set_statistics(theirs["mean"], theirs["var"])
+    close(layer.forward(theirs["z"], training=False), theirs["y"], 1e-13)
+    dx = layer.backward(theirs["dz"])
+    for j in range(5):
+        close(dx[:, j], theirs["dx"][:, j], 1e-13)
+        # A mean of 5 beside a standard deviation of .01 costs three digits.
+        close(layer.grads["gamma"][j], theirs["dgamma"][j], 1e-12)
+        close(layer.grads["beta"][j], theirs["dbeta"][j], 1e-13)
+    np.testing.assert_array_equal(layer.running_mean, theirs["mean"])
+    np.testing.assert_array_equal(layer.running_var, theirs["var"])
+
+
 @each
 def test_every_entry_of_the_table_of_conventions(convention):
     fact = FACTS[convention.framework]
