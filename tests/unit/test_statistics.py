@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from bncourse import (
-    CumulativeAverage,
-    ExponentialMovingAverage,
+    BatchNorm,
     ReLU,
+    Sequential,
     layer_outputs,
     mlp,
     population_statistics,
@@ -14,56 +14,8 @@ from bncourse import (
     set_statistics,
 )
 
-
-@pytest.mark.parametrize("decay", [0.0, 0.5, 0.9, 0.999])
-def test_the_average_is_the_weighted_sum(decay, rng):
-    values = rng.normal(size=(30, 4))
-    raw, corrected = (ExponentialMovingAverage(decay, c) for c in (False, True))
-    for x in values:
-        raw.update(x)
-        corrected.update(x)
-    weights = (1 - decay) * decay ** np.arange(29, -1, -1.0)
-    np.testing.assert_allclose(raw.value, weights @ values, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(
-        corrected.value, weights @ values / weights.sum(), rtol=1e-11, atol=1e-13
-    )
-
-
-def test_bias_correction_makes_a_constant_come_out_at_once():
-    average = ExponentialMovingAverage(0.99)
-    assert average.update(3.0) == pytest.approx(3.0, rel=1e-14)
-    assert ExponentialMovingAverage(0.99, False).update(3.0) == pytest.approx(0.03)
-    assert average.window == pytest.approx(100.0)
-
-
-def test_the_cumulative_average_is_the_mean(rng):
-    average = CumulativeAverage()
-    values = rng.normal(1e6, 1.0, (1000, 3))
-    for x in values:
-        average.update(x)
-    np.testing.assert_allclose(average.value, values.mean(axis=0), rtol=1e-14)
-
-
-@pytest.mark.parametrize("make", [lambda: ExponentialMovingAverage(0.9), CumulativeAverage])
-def test_averages_hand_out_copies_and_refuse_what_does_not_fit(make):
-    average = make()
-    with pytest.raises(ValueError, match="at least one update"):
-        average.value  # noqa: B018
-    x = np.ones(3)
-    average.update(x)[...] = 9.0
-    x[...] = 5.0
-    np.testing.assert_allclose(average.value, np.ones(3))
-    for bad in (np.ones(4), 1.0, "a", np.ones(3, complex), None, np.ma.ones(3)):
-        with pytest.raises(ValueError, match="x: expected"):
-            average.update(bad)
-    np.testing.assert_allclose(average.value, np.ones(3))
-    assert average.steps == 1
-
-
-@pytest.mark.parametrize("decay", [1.0, -0.1, float("nan"), None])
-def test_bad_decays_are_refused(decay):
-    with pytest.raises(ValueError, match="decay: expected"):
-        ExponentialMovingAverage(decay)
+from . import exact
+from .helpers import HARD, frozen
 
 
 @pytest.fixture
@@ -137,7 +89,49 @@ def test_statistics_are_kept(net, digits):
     np.testing.assert_array_equal(net.batch_norms[0].running_mean, np.zeros(12))
 
 
-@pytest.mark.parametrize("size", [0, 1, 1438, 2.5])
-def test_population_statistics_refuse_other_batch_sizes(net, digits, size):
-    with pytest.raises(ValueError, match="batch_size: expected"):
-        population_statistics(net, digits.x_train, size)
+def test_given_statistics_count_as_one_batch_unless_there_were_more(rng):
+    norm = BatchNorm(2)
+    norm.set_statistics(np.zeros(2), np.zeros(2))  # a variance of 0 is one
+    assert norm.batches_seen == 1
+    for _ in range(4):
+        norm.forward(rng.normal(size=(5, 2)), training=True)
+    norm.set_statistics(np.zeros(2), np.ones(2))
+    assert norm.batches_seen == 5
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "starts"),
+    [
+        (7, 3, [0, 3]),
+        (8, 3, [0, 3, 6]),
+        (9, 3, [0, 3, 6]),
+        (4, 3, [0]),
+        (5, 4, [0]),
+        (1, None, [0]),
+    ],
+)
+def test_a_single_last_example_joins_the_batch_before_it(n, size, starts, rng):
+    net = mlp((4, 5, 3, 2), rng=rng)
+    x = rng.normal(size=(n, 4))
+    # The second batch norm's input depends on which examples were normalised together.
+    at = net.layers.index(net.batch_norms[1]) - 1
+    batches = [x[a:b] for a, b in zip(starts, [*starts[1:], n], strict=True)]
+    z = np.concatenate([layer_outputs(net, batch, statistics="batch")[at] for batch in batches])
+    mean, var = population_statistics(net, x, size)[1]
+    np.testing.assert_allclose(mean, z.mean(axis=0), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(var, z.var(axis=0), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("batch_size", [None, 2, 7])
+@pytest.mark.parametrize("name", ["offset 1e8", "std 1e-20", "up to 1e15", "an outlier"])
+def test_population_statistics_are_exact(name, batch_size, rng):
+    x = frozen(HARD[name](rng))
+    (ours,) = population_statistics(Sequential([BatchNorm(3)]), x, batch_size)
+    right = exact.batch_norm(x, np.ones(3), np.zeros(3), 1.0)
+    eps, largest = float(np.finfo(float).eps), np.abs(x).max(axis=0)
+    assert (exact.difference(ours.mean, right["mu"]) <= 8 * eps * largest).all()
+    # The means of batches are rounded to an ulp of the offset, and their distances count.
+    var = right["var"].astype(float)
+    of_means = 0.0 if batch_size is None else 4 * eps * largest * np.sqrt(var)
+    tolerance = 8 * eps * var + (8 * eps * largest) ** 2 + of_means
+    assert (exact.difference(ours.var, right["var"]) <= tolerance).all()

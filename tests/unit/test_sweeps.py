@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import os
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bncourse import BatchNorm, GradientDescent, load_digits, mlp, sweep, train
+from bncourse import BatchNorm, GradientDescent, Run, SweepResult, load_digits, mlp, sweep, train
 
 
 def run(seed, a, b=1):
@@ -159,31 +161,8 @@ def test_a_worker_that_dies_is_a_failed_run():
 
 
 def die(seed):
-    import os
 
     os._exit(1)
-
-
-@pytest.mark.parametrize(
-    ("grid", "seeds"),
-    [
-        ({}, []),
-        ({"a": [1]}, []),
-        ({"a": [1]}, [0, 0]),
-        ({"a": []}, [0]),
-        ([], [0]),
-        ({"a": [1]}, [-1]),
-        ({"a": [1]}, [0.5]),
-    ],
-)
-def test_bad_grids_and_seeds_are_refused(grid, seeds):
-    with pytest.raises(ValueError, match="expected"):
-        sweep(run, grid, seeds)
-
-
-def test_the_median_of_nothing_is_an_error():
-    with pytest.raises(ValueError, match="expected a finished run"):
-        sweep(run, {"a": [1]}, [0]).median(a=2)
 
 
 def test_progress_is_shown_when_asked(capfd):
@@ -191,3 +170,52 @@ def test_progress_is_shown_when_asked(capfd):
     assert "2/2" in capfd.readouterr().err
     sweep(run, {"a": [1, 2]}, [0])
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_sweep_is_asked_for_any_setting():
+    runs = [Run({"a": 1}, 0, 2.0), Run({"b": 1}, 1, 3.0), Run({"a": 1}, 2, error="no")]
+    result = SweepResult(runs)
+    assert result.select() == [2.0, 3.0]
+    assert result.select(a=1) == [2.0]
+    assert result.select(a=1.0) == [2.0]
+    assert result.select(c=None) == []
+    assert result.median(b=1) == 3.0
+    with pytest.raises(ValueError, match=r"finished run with \{'c': 1\}, got none"):
+        result.median(c=1)
+
+
+class Answered(Future):
+    """A future that is interrupted the first time it is waited for, as by Ctrl-C."""
+
+    def __init__(self, interrupted: bool) -> None:
+        super().__init__()
+        self.interrupted = interrupted
+
+    def result(self, timeout: float | None = None) -> Any:
+        if self.interrupted:
+            self.interrupted = False
+            raise KeyboardInterrupt
+        return super().result(timeout)
+
+
+class Slow(Executor):
+    """Finishes all but the last job; the wait for the second is interrupted."""
+
+    def __init__(self) -> None:
+        self.futures: list[Answered] = []
+
+    def submit(self, job: Any, /, *arguments: Any, **named: Any) -> Any:
+        future = Answered(interrupted=len(self.futures) == 1)
+        self.futures.append(future)
+        if len(self.futures) < 4:
+            future.set_running_or_notify_cancel()
+            future.set_result(job(*arguments, **named))
+        return future
+
+
+def test_an_interrupted_sweep_keeps_what_other_workers_have_done():
+    executor = Slow()
+    result = sweep(lambda seed: seed, [{}], range(4), executor)
+    assert result.interrupted
+    assert [r.result for r in result.runs] == [0, 1, 2]
+    assert executor.futures[3].cancelled()
