@@ -218,6 +218,12 @@ class MiniBatches:
     ------
     ValueError, TypeError
         If shapes, dtypes or the batch size don't fit.
+
+    Examples
+    --------
+    >>> x, y = np.zeros((5, 3)), np.array([0, 1, 2, 3, 4])
+    >>> [list(map(int, labels)) for _, labels in MiniBatches(x, y, 2, shuffle=False)]
+    [[0, 1], [2, 3], [4]]
     """
 
     def __init__(

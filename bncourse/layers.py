@@ -36,6 +36,14 @@ class Parameters(MutableMapping[str, Floats]):
         When a name is added or deleted, or something that isn't an array of numbers is assigned.
     ValueError
         When an array of another shape, or of complex numbers or booleans, is assigned.
+
+    Examples
+    --------
+    >>> layer = Dense(2, 1)
+    >>> layer.params["w"] = np.array([[1.0, 2.0]])
+    >>> layer.params["w"] *= 3
+    >>> layer.w
+    array([[3., 6.]])
     """
 
     def __init__(self, arrays: dict[str, Floats], label: str) -> None:

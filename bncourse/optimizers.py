@@ -133,6 +133,13 @@ class GradientDescent(Optimizer):
     ------
     ValueError
         If `learning_rate` is not above 0.
+
+    Examples
+    --------
+    >>> theta = np.array([1.0, -2.0])
+    >>> GradientDescent(0.1).step(theta, np.array([0.5, 4.0]))
+    >>> theta
+    array([ 0.95, -2.4 ])
     """
 
     def _step(self, theta: Floats, dtheta: Floats) -> None:
@@ -157,6 +164,13 @@ class Momentum(Optimizer):
     ------
     ValueError
         If a hyperparameter is outside its interval.
+
+    Examples
+    --------
+    >>> theta = np.array([1.0, -2.0])
+    >>> Momentum(0.1, decay=0.75).step(theta, np.array([0.5, 4.0]))
+    >>> theta
+    array([ 0.9875, -2.1   ])
     """
 
     _state = ("v",)
@@ -197,6 +211,13 @@ class RMSprop(Optimizer):
     Notes
     -----
     Source: Tieleman and Hinton (2012), lecture 6.5; ε outside the root as in PyTorch.
+
+    Examples
+    --------
+    >>> theta = np.array([1.0, -2.0])
+    >>> RMSprop(0.1, decay=0.75).step(theta, np.array([0.5, 4.0]))
+    >>> theta.round(3)
+    array([ 0.8, -2.2])
     """
 
     _state = ("s",)
@@ -252,6 +273,13 @@ class Adam(Optimizer):
     Notes
     -----
     Source: Kingma and Ba (2015), arXiv:1412.6980, algorithm 1.
+
+    Examples
+    --------
+    >>> theta = np.array([1.0, -2.0])
+    >>> Adam(0.1).step(theta, np.array([0.5, 4.0]))
+    >>> theta.round(3)
+    array([ 0.9, -2.1])
     """
 
     _state = ("v", "s")

@@ -46,6 +46,12 @@ class SweepResult:
     runs : list of Run
     interrupted : bool
         Whether Ctrl-C ended the sweep before all runs were done.
+
+    Examples
+    --------
+    >>> result = sweep(lambda seed, a: a + seed, {"a": [10, 20]}, seeds=[0, 1, 2])
+    >>> result.select(a=20), result.median(a=10)
+    ([20, 21, 22], 11.0)
     """
 
     runs: list[Run] = field(default_factory=list)

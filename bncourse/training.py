@@ -34,6 +34,12 @@ class History:
         Steps done at each time the metrics were taken.
     metrics : dict of str to list of float
         Their values at those times.
+
+    Examples
+    --------
+    >>> history = History([2.3, 1.7, 1.1], [2, 3], {"accuracy": [0.4, 0.8]})
+    >>> history.steps, history.first_step("accuracy", at_least=0.5)
+    (3, 3)
     """
 
     loss: list[float] = field(default_factory=list)
