@@ -103,7 +103,13 @@ def exactly(*shape: int) -> Bad:
     return bad
 
 
-VARIANCES: Bad = {**exactly(4), "negative": (lambda: np.array([1.0, 1.0, -1e-9, 1.0]), ValueError)}
+def not_finite() -> Bad:
+    values = {"NaN": np.nan, "infinite": np.inf, "minus infinite": -np.inf}
+    return {k: (lambda v=v: np.array([1.0, 1.0, v, 1.0]), ValueError) for k, v in values.items()}
+
+
+MEANS: Bad = {**exactly(4), **not_finite()}
+VARIANCES: Bad = {**MEANS, "negative": (lambda: np.array([1.0, 1.0, -1e-9, 1.0]), ValueError)}
 STEPS: Bad = {
     **arrays(4),
     **{
@@ -159,6 +165,7 @@ NOT_NUMBERS: Bad = {
 ABOVE_ZERO: Bad = {**NOT_NUMBERS, **failing(ValueError, zero=0.0, negative=-1e-9, minus=-1)}
 FROM_ZERO: Bad = without(ABOVE_ZERO, "zero")
 SHARE: Bad = {**FROM_ZERO, **failing(ValueError, one=1.0, integer_one=1, above=Fraction(3, 2))}
+SLOPE: Bad = {**ABOVE_ZERO, **failing(ValueError, one=1.0, above=Fraction(3, 2))}
 CORRELATION: Bad = {**NOT_NUMBERS, **failing(ValueError, one=1.0, minus_one=-1, above=1.5)}
 ANY_NUMBER: Bad = without(NOT_NUMBERS, "minus infinite")
 

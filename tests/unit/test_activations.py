@@ -28,6 +28,13 @@ def test_the_derivative_of_relu_at_zero_is_zero():
     np.testing.assert_array_equal(layer.backward(np.ones_like(Z)), [[0, 0, 0, 0, 1, 1]])
 
 
+def test_leaky_relu_of_infinity_is_not_nan():
+    z = np.array([[-np.inf, np.inf, np.nan]])
+    layer = LeakyReLU(1e-300)
+    np.testing.assert_array_equal(layer.forward(z, training=True), [[-np.inf, np.inf, np.nan]])
+    assert np.isfinite(layer.backward(np.ones_like(z))).all()
+
+
 def test_leaky_relu():
     layer = LeakyReLU(0.1)
     np.testing.assert_allclose(layer.forward(Z, training=True), [[-80, -0.2, 0, 0, 0.5, 800.0]])

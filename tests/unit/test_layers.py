@@ -39,17 +39,21 @@ each_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
 
 
 @each_layer
-@pytest.mark.parametrize("m", [4, 7, 16])
-def test_gradients_agree_with_central_differences(make, m, rng):
+@pytest.mark.parametrize(
+    ("m", "training"), [(4, True), (7, True), (16, True), (1, False), (5, False)]
+)
+def test_gradients_agree_with_central_differences(make, m, training, rng):
     layer = make()
     make_odd(layer, rng)
+    weights = rng.normal(size=layer.forward(rng.normal(size=(16, 5)), training=True).shape)[:m]
     x = rng.normal(0.5, 2.0, (m, 5))
-    weights = rng.normal(size=layer.forward(x, training=True).shape)
 
     def loss() -> float:
-        return float(np.sum(weights * np.sin(layer.forward(x, training=True))))
+        return float(np.sum(weights * np.sin(layer.forward(x, training=training))))
 
-    dz = weights * np.cos(layer.forward(x, training=True))
+    # It is the last pass that is differentiated, whatever came before.
+    layer.forward(x + 1, training=m > 1)
+    dz = weights * np.cos(layer.forward(x, training=training))
     dx = layer.backward(dz)
     grads = {name: g.copy() for name, g in layer.grads.items()}
     assert relative_error(dx, numeric_gradient(loss, x)) < 1e-7
@@ -89,12 +93,39 @@ def test_layout_does_not_matter_and_arguments_are_not_written_to(make, rng):
 
 
 @each_layer
-def test_each_layer_follows_the_protocol(make):
+def test_a_layer_has_a_gradient_for_each_parameter_and_can_be_read_by_name(make):
     layer = make()
     assert isinstance(layer, Layer)
     assert layer.params.keys() == layer.grads.keys()
     for name, p in layer.params.items():
         assert layer.grads[name].shape == p.shape
+        assert getattr(layer, name) is p
+        assert layer.dtype == p.dtype
+
+
+def test_backward_goes_through_the_last_pass_and_needs_one(rng):
+    layer = Dense(5, 4, rng=rng)
+    x, dz = rng.normal(size=(3, 5)), rng.normal(size=(3, 4))
+    with pytest.raises(ValueError, match="backward: expected a forward pass before it, got none"):
+        layer.backward(dz)
+    for training in (True, False):
+        x = x + 1
+        layer.forward(x, training=training)
+        for _ in range(2):
+            np.testing.assert_array_equal(layer.backward(dz), dz @ layer.w)
+            np.testing.assert_array_equal(layer.grads["w"], dz.T @ x)
+        layer.grads["w"] = np.zeros((4, 5))
+        assert layer.backward(dz, need_input_gradient=False) is None
+        np.testing.assert_array_equal(layer.grads["w"], dz.T @ x)
+
+
+def test_the_mode_has_no_default_and_is_named():
+    layer = ReLU()
+    with pytest.raises(TypeError):
+        layer.forward(np.ones((2, 2)))
+    with pytest.raises(TypeError):
+        layer.forward(np.ones((2, 2)), True)
+    np.testing.assert_array_equal(layer.forward(np.ones((2, 2)), training=np.True_), 1.0)
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,49 @@ def test_evaluation_uses_the_running_statistics_and_changes_nothing(rng):
     assert layer.batches_seen == before["batches_seen"]
 
 
+def test_evaluation_is_an_affine_map_on_the_way_back_too(rng):
+    layer = BatchNorm(3, epsilon=0.0)
+    layer.set_statistics(np.array([1.0, 2.0, 3.0]), np.array([4.0, 9.0, 0.25]))
+    layer.gamma = np.array([1.0, 2.0, -1.0])
+    z, dz = rng.normal(size=(2, 5, 3))
+    layer.forward(rng.normal(size=(5, 3)), training=True)
+    layer.set_statistics(np.array([1.0, 2.0, 3.0]), np.array([4.0, 9.0, 0.25]))
+    z_norm = (z - [1.0, 2.0, 3.0]) / [2.0, 3.0, 0.5]
+    layer.forward(z, training=False)
+    np.testing.assert_allclose(layer.backward(dz), dz * [0.5, 2 / 3, -2.0], rtol=1e-14)
+    np.testing.assert_allclose(layer.grads["gamma"], (dz * z_norm).sum(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(layer.grads["beta"], dz.sum(axis=0), rtol=1e-13)
+
+
+def test_the_cache_is_what_was_applied_and_not_an_alias(rng):
+    layer = BatchNorm(3)
+    layer.gamma = np.full(3, 2.0)
+    z, dz = rng.normal(size=(2, 5, 3))
+    for training in (True, False):
+        layer.forward(z, training=training)
+        right = layer.backward(dz)
+        cache = layer.cache
+        kept = [a.copy() for a in cache]
+        layer.params["gamma"] += 5.0
+        layer.set_statistics(np.ones(3), np.ones(3))
+        np.testing.assert_array_equal(layer.backward(dz), right)
+        for now, then in zip(cache, kept, strict=True):
+            np.testing.assert_array_equal(now, then)
+
+
+def test_running_statistics_are_assigned_in_place_and_in_shape():
+    layer = BatchNorm(3)
+    mean, var = layer.running_mean, layer.running_var
+    layer.running_mean, layer.running_var = np.full(3, 5.0), np.full(3, 7.0)
+    assert layer.running_mean is mean
+    assert layer.running_var is var
+    np.testing.assert_array_equal([mean, var], [[5.0] * 3, [7.0] * 3])
+    for bad, error in ((np.zeros(7), ValueError), ([0.0] * 3, TypeError), (0.0, TypeError)):
+        with pytest.raises(error, match="running_mean: expected"):
+            layer.running_mean = bad
+    np.testing.assert_array_equal(mean, [5.0] * 3)
+
+
 def test_evaluation_keeps_its_digits_at_a_large_offset():
     layer = BatchNorm(1, epsilon=0.0, dtype=np.float32)
     layer.set_statistics(np.array([1e6], np.float32), np.array([1e-2], np.float32))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import pickle
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import bncourse
-from bncourse import Adam, GradientDescent, Momentum, RMSprop
+from bncourse import Adam, GradientDescent, Momentum, RMSprop, mlp
 
 from . import exact
 from .helpers import DTYPES, frozen, peak_of
@@ -76,6 +77,24 @@ def test_all_of_them_reach_the_bottom_of_a_bowl(make):
     for _ in range(3000):
         optimizer.step(theta, 2 * theta)
     assert np.abs(theta).max() < 0.02
+
+
+@each
+def test_an_optimizer_belongs_to_the_first_network(make):
+    optimizer, net, twin = make(), mlp((3, 2)), mlp((3, 2))
+    optimizer.belong_to(net)
+    optimizer.belong_to(net)
+    with pytest.raises(ValueError, match="optimizer: .* got another one: make a new optimizer"):
+        optimizer.belong_to(twin)
+    pickle.loads(pickle.dumps(optimizer)).belong_to(twin)
+    # A loop by hand is free, and after it the state has to fit.
+    optimizer = make()
+    optimizer.step(np.ones(3), np.ones(3))
+    with pytest.raises(ValueError, match="theta: expected shape .* as in the step before"):
+        optimizer.belong_to(net)
+    optimizer = make()
+    optimizer.step(net.theta, net.dtheta)
+    optimizer.belong_to(twin)
 
 
 @pytest.mark.parametrize("kind", [GradientDescent, Momentum, RMSprop, Adam])

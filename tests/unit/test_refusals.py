@@ -197,7 +197,7 @@ CATALOGUE: dict[str, Subject] = {
     **activation(LeakyReLU),
     **activation(Sigmoid),
     **activation(Tanh),
-    "LeakyReLU": subject(slope=SHARE),
+    "LeakyReLU": subject(slope=(hostile.SLOPE, always(0.5))),
     "BatchNorm": subject(
         n=SIZE,
         epsilon=FROM_ZERO,
@@ -211,7 +211,10 @@ CATALOGUE: dict[str, Subject] = {
         lambda: prepared(BatchNorm(N)), ["self"], dz=GRADIENT, need_input_gradient=FLAG
     ),
     "BatchNorm.set_statistics": subject(
-        lambda: BatchNorm(N), ["self"], mean=VECTOR, var=(hostile.VARIANCES, vector)
+        lambda: BatchNorm(N),
+        ["self"],
+        mean=(hostile.MEANS, vector),
+        var=(hostile.VARIANCES, vector),
     ),
     "Dense": subject(
         n_in=SIZE,

@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+import copy
+import functools
+import pickle
+
 import numpy as np
 import pytest
 
 from bncourse import (
     BatchNorm,
+    Dense,
+    Layer,
     ReLU,
+    Residual,
     Sequential,
+    Sigmoid,
+    Tanh,
+    accuracy,
+    gauss_newton_spectrum,
+    gradient_check,
     layer_outputs,
+    loss_and_gradient,
     mlp,
     population_statistics,
     preserve_statistics,
     set_statistics,
+    walk_along_gradient,
 )
 
 from . import exact
@@ -35,6 +49,70 @@ def test_layer_outputs_are_those_of_training_and_evaluation(net, digits):
     assert len(layer_outputs(net, x, statistics="batch")) == len(net.layers)
     with pytest.raises(ValueError, match="'batch' or 'running'"):
         layer_outputs(net, x, statistics="train")
+
+
+class Noise(Layer):
+    """A layer with a random generator and an array of its own, both changed by each pass."""
+
+    def __init__(self):
+        self.rng, self.total = np.random.default_rng(0), np.zeros(1)
+
+    def _forward(self, x, training):
+        self.factors = self.rng.normal(size=x.shape)
+        self.total += self.factors.sum()
+        return x * self.factors
+
+    def _backward(self, dz):
+        return dz * self.factors
+
+
+MEASURES = {
+    "accuracy": accuracy,
+    "layer outputs, batch": lambda net, x, y: layer_outputs(net, x, statistics="batch"),
+    "layer outputs, running": lambda net, x, y: layer_outputs(net, x, statistics="running"),
+    "population statistics": lambda net, x, y: population_statistics(net, x),
+    "population statistics of batches": lambda net, x, y: population_statistics(net, x, 2),
+    "gradient check": gradient_check,
+    "gradient check in evaluation": functools.partial(gradient_check, training=False),
+    "loss and gradient": loss_and_gradient,
+    "walk": lambda net, x, y: walk_along_gradient(net, x, y, np.array([0.1, 1.0])),
+    "spectrum": lambda net, x, y: gauss_newton_spectrum(net, x),
+}
+
+
+@pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
+@pytest.mark.parametrize("wrong", [False, True])
+def test_measuring_leaves_the_network_as_it_was(measure, wrong, rng):
+    inner = Residual([Dense(5, 5, rng=rng), BatchNorm(5), Tanh(), Noise()])
+    net = Sequential([Dense(4, 5, rng=rng), BatchNorm(5), Sigmoid(), inner, Dense(5, 3, rng=rng)])
+    net.note = 5
+    x, y = rng.normal(size=(6, 4)), rng.integers(0, 3, 6)
+    net.backward(net.forward(x + 1, training=True))
+    net.forward(x, training=False)
+    twin = copy.deepcopy(net)
+    dz = net.forward(x, training=True)
+    twin.forward(x, training=True)
+    before = pickle.dumps(net)
+    # In the midst of a step: after the pass forward, before the pass back.
+    if wrong:
+        with pytest.raises((ValueError, TypeError)):
+            measure(net, x[:, :3], y)
+    else:
+        measure(net, x[1:5] + 2, y[1:5])
+    assert pickle.dumps(net) == before
+    np.testing.assert_array_equal(net.backward(dz), twin.backward(dz))
+    np.testing.assert_array_equal(net.dtheta, twin.dtheta)
+    for training in (True, False):
+        np.testing.assert_array_equal(
+            net.forward(x, training=training), twin.forward(x, training=training)
+        )
+
+
+def test_measuring_before_the_first_pass_leaves_none(rng):
+    net = mlp((4, 3, 2), norm=None, rng=rng)
+    accuracy(net, np.ones((2, 4)), np.array([0, 1]))
+    with pytest.raises(ValueError, match="a forward pass before it"):
+        net.backward(np.ones((2, 2)))
 
 
 def test_one_image_in_batch_mode_says_the_same_whatever_it_shows(net, digits):
