@@ -11,6 +11,7 @@ from bncourse import (
     ReLU,
     Sequential,
     Sigmoid,
+    SoftmaxCrossEntropy,
     Tanh,
     batch_norm,
     batch_norm_backward,
@@ -243,9 +244,11 @@ def test_c34_epsilon_caps_the_gain(epsilon):
 def test_c36_gamma_and_beta_have_gradients(rng, digits):
     net = mlp((64, 6, 10), Sigmoid, rng=rng)
     net.theta += rng.normal(0, 0.3, net.theta.size)
-    errors = gradient_errors(net, digits.x_train[:20], digits.y_train[:20])
+    x, y = digits.x_train[:20], digits.y_train[:20]
+    errors = gradient_errors(net, x, y)
     assert errors["1.gamma"] < 1e-7
     assert errors["1.beta"] < 1e-7
+    net.backward(SoftmaxCrossEntropy()(net.forward(x, training=True), y)[1])
     assert np.abs(net.layers[1].grads["gamma"]).min() > 0
 
 

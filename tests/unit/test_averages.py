@@ -11,33 +11,11 @@ from . import exact
 from .helpers import frozen
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.5, 0.9, 0.999])
-def test_the_average_is_the_weighted_sum(decay, rng):
-    values = rng.normal(size=(30, 4))
-    raw, corrected = (ExponentialMovingAverage(decay, c) for c in (False, True))
-    for x in values:
-        raw.update(x)
-        corrected.update(x)
-    weights = (1 - decay) * decay ** np.arange(29, -1, -1.0)
-    np.testing.assert_allclose(raw.value, weights @ values, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(
-        corrected.value, weights @ values / weights.sum(), rtol=1e-11, atol=1e-13
-    )
-
-
 def test_bias_correction_makes_a_constant_come_out_at_once():
     average = ExponentialMovingAverage(0.99)
     assert average.update(3.0) == pytest.approx(3.0, rel=1e-14)
     assert ExponentialMovingAverage(0.99, False).update(3.0) == pytest.approx(0.03)
     assert average.window == pytest.approx(100.0)
-
-
-def test_the_cumulative_average_is_the_mean(rng):
-    average = CumulativeAverage()
-    values = rng.normal(1e6, 1.0, (1000, 3))
-    for x in values:
-        average.update(x)
-    np.testing.assert_allclose(average.value, values.mean(axis=0), rtol=1e-14)
 
 
 @pytest.mark.parametrize("make", [lambda: ExponentialMovingAverage(0.9), CumulativeAverage])

@@ -79,18 +79,6 @@ def test_two_features_have_exactly_the_stated_moments(rng):
             two_features(*bad, rng)
 
 
-@pytest.mark.parametrize(("m", "size"), [(10, 3), (10, 5), (10, 10), (10, 1), (1, 1)])
-def test_an_epoch_is_a_partition_of_the_data(m, size, rng):
-    x, y = np.arange(2.0 * m).reshape(m, 2), np.arange(m)
-    batches = MiniBatches(x, y, size, rng)
-    seen = list(batches)
-    assert len(seen) == len(batches) == -(-m // size)
-    assert [len(a) for a, _ in seen[:-1]] == [size] * (len(seen) - 1)
-    assert sorted(np.concatenate([b for _, b in seen])) == list(range(m))
-    for a, b in seen:
-        np.testing.assert_array_equal(a, x[b])
-
-
 def test_each_epoch_has_its_own_order_and_the_seed_decides_it():
     x, y = np.ones((100, 1)), np.arange(100)
     batches = MiniBatches(x, y, 100, np.random.default_rng(0))

@@ -189,6 +189,8 @@ def test_assignment_copies_into_place_and_names_are_fixed():
 
 def test_parameters_survive_copies_and_pickles():
     params = Parameters({"w": np.arange(3.0)}, "params")
+    assert repr(params) == "params({'w': array([0., 1., 2.])})"
+    assert (list(params), len(params)) == (["w"], 1)
     for same in (copy.deepcopy(params), pickle.loads(pickle.dumps(params))):
         assert isinstance(same, Parameters)
         np.testing.assert_array_equal(same["w"], params["w"])

@@ -314,16 +314,6 @@ def test_gradients_of_whole_networks_agree_with_differences(activation, norm, pl
         assert gradient_check(net, x, y, training=training) < 1e-7
 
 
-def test_mlp_starts_from_the_same_weights_with_and_without_batch_norm():
-    plain = mlp((6, 7, 5, 4), norm=None, rng=np.random.default_rng(3))
-    normed = mlp((6, 7, 5, 4), norm=BatchNorm, rng=np.random.default_rng(3))
-    weights = [
-        [la.params["w"] for la in n.layers if isinstance(la, Dense)] for n in (plain, normed)
-    ]
-    for a, b in zip(*weights, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 @pytest.mark.parametrize(
     ("options", "kinds", "biases"),
     [

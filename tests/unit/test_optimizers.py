@@ -23,53 +23,6 @@ MAKERS = {
 each = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
 
 
-def reference(name, gradients, theta):
-    """The formulas of the docstrings, one number at a time."""
-    v = s = 0.0
-    for t, g in enumerate(gradients, start=1):
-        if name == "gradient descent":
-            theta = theta - 0.1 * g
-        elif name == "momentum":
-            v = 0.8 * v + 0.2 * g
-            theta = theta - 0.1 * v
-        elif name == "rmsprop":
-            s = 0.95 * s + 0.05 * g**2
-            theta = theta - 0.01 * g / (s**0.5 + 1e-6)
-        else:
-            v = 0.8 * v + 0.2 * g
-            s = 0.99 * s + 0.01 * g**2
-            theta = theta - 0.01 * (v / (1 - 0.8**t)) / ((s / (1 - 0.99**t)) ** 0.5 + 1e-6)
-    return theta
-
-
-@pytest.mark.parametrize("name", MAKERS)
-def test_steps_follow_the_formula(name, rng):
-    gradients = rng.normal(size=(20, 4))
-    theta = rng.normal(size=4)
-    expected = reference(name, gradients, theta.copy())
-    optimizer = MAKERS[name]()
-    same = theta
-    for g in gradients:
-        optimizer.step(theta, g)
-    assert same is theta
-    assert optimizer.steps == 20
-    np.testing.assert_allclose(theta, expected, rtol=1e-12)
-
-
-@each
-def test_float32_stays_float32_and_gradients_are_not_written_to(make, rng):
-    theta, g = np.ones(3, np.float32), rng.normal(size=3).astype(np.float32)
-    g.flags.writeable = False
-    optimizer = make()
-    optimizer.step(theta, g)
-    assert theta.dtype == np.float32
-    assert all(
-        np.asarray(value).dtype != np.float64
-        for value in vars(optimizer).values()
-        if isinstance(value, np.ndarray)
-    )
-
-
 @each
 def test_all_of_them_reach_the_bottom_of_a_bowl(make):
     theta = np.array([3.0, -2.0])
@@ -111,53 +64,42 @@ GRADIENT_SCALES = np.array([1e-20, 1e-8, 1.0, 1e15, 1.0, 0.0])
 STEPS = 25
 
 
-def exact_optimizer(name, gradients, theta, rate):
+def exact_optimizer(name, gradients, theta):
     """Return θ after the steps, and how much magnitude went into it, for the tolerance."""
     theta, size = exact.rational(theta), np.abs(theta).astype(float)
     v = s = exact.rational(np.zeros(len(theta)))
-    rate, epsilon = Fraction(rate), Fraction(1e-8)
-    b1, b2 = Fraction(0.9), Fraction(0.999)
-    c1 = c2 = Fraction(1)
+    epsilon, d = Fraction(1e-6), {"momentum": 0.8, "rmsprop": 0.95, "adam": 0.8}.get(name, 0)
+    d, d2, c1, c2 = Fraction(d), Fraction(0.99), Fraction(1), Fraction(1)
     for g in exact.rational(gradients):
-        c1, c2 = c1 * b1, c2 * b2
-        if name == "gradient descent":
-            update = rate * g
-        elif name == "momentum":
-            v = b1 * v + (1 - b1) * g
-            update = rate * v
-        elif name == "rmsprop":
-            s = b1 * s + (1 - b1) * g * g
-            update = rate * g / (exact.roots(s) + epsilon)
+        c1, c2 = c1 * d, c2 * d2
+        v = d * v + (1 - d) * g
+        if name == "rmsprop":
+            s = d * s + (1 - d) * g * g
+            update = Fraction(0.01) * g / (exact.roots(s) + epsilon)
+        elif name == "adam":
+            s = d2 * s + (1 - d2) * g * g
+            update = Fraction(0.01) * v / (1 - c1) / (exact.roots(s / (1 - c2)) + epsilon)
         else:
-            v = b1 * v + (1 - b1) * g
-            s = b2 * s + (1 - b2) * g * g
-            update = rate * v / (1 - c1) / (exact.roots(s / (1 - c2)) + epsilon)
+            update = Fraction(0.1) * v
         theta = theta - update
         size = size + np.abs(update.astype(float)) + np.abs(theta.astype(float))
     return theta, size
 
 
-@pytest.mark.parametrize(
-    ("name", "make", "rate"),
-    [
-        ("gradient descent", GradientDescent, 0.1),
-        ("momentum", Momentum, 0.1),
-        ("rmsprop", RMSprop, 0.01),
-        ("adam", Adam, 0.001),
-    ],
-)
+@pytest.mark.parametrize("name", MAKERS)
 @DTYPES
-def test_optimisers_are_exact(name, make, rate, dtype, rng):
+def test_steps_follow_the_formula_exactly(name, dtype, rng):
     # Of one sign, so that no digits are lost to cancellation that the formulas themselves ask for.
     gradients = GRADIENT_SCALES * rng.uniform(0.5, 2.0, (STEPS, 6))
     gradients[:, 4] = 0.1
     gradients = gradients.astype(dtype)
     theta = rng.normal(size=6).astype(dtype)
-    right, size = exact_optimizer(name, gradients, theta, float(rate))
-    optimizer = make(rate)
+    right, size = exact_optimizer(name, gradients, theta)
+    optimizer = MAKERS[name]()
     for g in gradients:
         optimizer.step(theta, frozen(g))
     assert theta.dtype == dtype
+    assert optimizer.steps == STEPS
     # A few roundings a step, of θ and of the update.
     eps = float(np.finfo(dtype).eps)
     assert (exact.difference(theta, right) <= 4 * eps * size).all()

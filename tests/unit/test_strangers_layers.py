@@ -735,6 +735,22 @@ def test_a_wrong_layer_learns_all_the_same_or_is_told_what_to_write(kind, right,
         trained(kind(N), digits)
 
 
+class Broken(Affine):
+    def _forward(self, x, training):
+        return super()._forward(x, training) if training else x.nothing
+
+    def _backward(self, dz):
+        raise ValueError("mine")
+
+
+def test_a_layers_own_errors_come_through_as_they_are(rng):
+    net, x = network(Broken(N)), rng.normal(size=(5, 64))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        net.forward(x, training=False)
+    with pytest.raises(ValueError, match="^mine$"):
+        net.backward(net.forward(x, training=True))
+
+
 @pytest.mark.parametrize("kind", [Adding, OneOfTwo, WritesIntoParameters, ReturnsNothing, ARow])
 def test_a_refused_backward_pass_leaves_parameters_and_gradients(kind, rng):
     net = network(kind(N))
