@@ -1,0 +1,342 @@
+"""Say what was found: the witness first, then the mistake, its cause and its repair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bncourse.check import words
+from bncourse.check.diagnosis import (
+    Diagnosis,
+    agree,
+    observe,
+    observe_sealed,
+    wrong_places,
+)
+from bncourse.check.findings import Finding, of_outputs
+from bncourse.check.mistakes import said
+from bncourse.check.pieces import Inputs, quantities
+from bncourse.check.quarantine import NotUsable, Outcome, Raised, final_locals, sealed
+from bncourse.check.sections import OF_PIECE, reading
+
+#: Failing properties that are told; more of them only say the same again.
+MOST_FINDINGS = 3
+#: Names under which readers keep what the reference computes on the way.
+ALIASES = {
+    "mu": ("mu", "mean", "batch_mean", "m_u", "avg", "mean_z"),
+    "var": ("var", "variance", "sigma2", "sigma_squared", "sigma_sq", "batch_var"),
+    "std": ("std", "denominator", "root"),
+    "sigma": ("sigma", "std", "sd"),
+    "z_norm": ("z_norm", "z_hat", "normalized", "normalised", "x_hat", "z_n"),
+    "scale": ("scale",),
+    "weight": ("weight", "weights"),
+    "within": ("within",),
+    "between": ("between",),
+    "batch_mean": ("batch_mean", "mu", "mean_batch"),
+    "length_squared": ("length_squared", "squared_length", "norm_squared"),
+    "p": ("p", "probabilities", "softmax", "probs", "y_hat"),
+    "dgamma": ("dgamma",),
+    "dbeta": ("dbeta",),
+}
+WHAT_CURES: dict[str, tuple[str, Any]] = {
+    "epsilon": ("ε = 0", lambda value: 0.0),
+    "beta": ("β = 0", np.zeros_like),
+    "gamma": ("γ = 1", np.ones_like),
+    "b": ("b = 0", np.zeros_like),
+    "mean": ("the stored mean is 0", np.zeros_like),
+    "var": ("the stored variance is 1", np.ones_like),
+    "running_mean": ("the running mean is 0", np.zeros_like),
+    "running_var": ("the running variance is 0", np.zeros_like),
+    "sizes": ("all batches are of one size", lambda value: np.full_like(value, 4)),
+    "means": ("all batches have the mean 0", np.zeros_like),
+    "variances": ("the variance in each batch is 0", np.zeros_like),
+    "z": ("each column of z has mean 0", lambda value: value - value.mean(axis=0)),
+    "dz_tilde": ("each column of dz̃ adds up to 0", lambda value: value - value.mean(axis=0)),
+    "learning_rate": ("the rate is 1", lambda value: 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """The words of a diagnosis, in the order in which a reader asks for them."""
+
+    seen: str
+    question: str
+    explanation: str
+    repair: str
+
+
+def describe(d: Diagnosis) -> Description:
+    """Put a diagnosis into words."""
+    if not d.names:
+        return Description(_tried(d), "", "", "")
+    inputs, expected, got = _witness(d)
+    if d.names[0] in ("wrote-into-input", "wrong-dtype"):
+        seen = _manner_seen(d)
+    elif d.piece.show is not None and d.at is not None and d.probes[d.at].plain:
+        with sealed():
+            seen = d.piece.show(d.f)
+    else:
+        seen = _seen(d, inputs, expected, got)
+    if d.names[0] == "unknown":
+        return _unknown(d, seen, inputs)
+    known = [said(d.piece.name, name) for name in d.names]
+    values = _Values(d, inputs)
+    explained = " ".join(
+        [k.what.format_map(values) for k in known] + [t for t in (d.extra, _kind(d, got)) if t]
+    )
+    if d.partly:
+        start = "One mistake is this, and there is another that it hides. "
+    elif len(known) > 1 and d.names[0] not in ("wrote-into-input", "wrong-dtype"):
+        start = "Two mistakes together explain your numbers. "
+    else:
+        start = ""
+    if start:
+        explained = explained.replace("On every input your numbers are", "Your numbers are partly")
+    section = known[0].section or OF_PIECE[d.piece.name]
+    return Description(
+        seen,
+        known[0].question.format_map(values),
+        start + explained,
+        " ".join([k.repair.format_map(values) for k in known] + [f"Read: {reading(section)}"]),
+    )
+
+
+class _Values(dict[str, str]):
+    """The reader's numbers by name; what is too large to show is said by its shape."""
+
+    def __init__(self, d: Diagnosis, inputs: Inputs) -> None:
+        with np.errstate(all="ignore"):
+            found = inputs | quantities(d.piece, inputs)
+        super().__init__(
+            {
+                name: words.array(value)
+                for name, value in found.items()
+                if isinstance(value, int | float | np.ndarray | np.generic)
+            }
+        )
+        if "z" in inputs:
+            self["m"] = str(len(inputs["z"]))
+
+
+def _tried(d: Diagnosis) -> str:
+    special = [
+        probe.words for i, probe in enumerate(d.probes) if probe.words and i not in d.skipped
+    ]
+    text = f"{len(d.probes) - len(d.skipped)} kinds of input gave what was expected"
+    return f"{text}, among them those {words.listed(special)}." if special else f"{text}."
+
+
+def _witness(d: Diagnosis) -> tuple[Inputs, Outcome, Outcome]:
+    """Return the simplest input on which the answer fails, what is right there, and what came."""
+    assert d.names
+    candidates: list[tuple[Inputs, float]] = [(w, 1e-5) for w in d.piece.witnesses]
+    for inputs, tolerance in candidates:
+        with np.errstate(all="ignore"):
+            expected = observe(d.piece, d.piece.reference, inputs)
+        got = observe_sealed(d.piece, d.f, inputs)
+        if not agree(expected, got, tolerance):
+            return inputs, expected, got
+    at = d.at or 0
+    return d.probes[at].inputs, d.expected[at], d.observed[at]
+
+
+def _seen(d: Diagnosis, inputs: Inputs, expected: Outcome, got: Outcome) -> str:
+    where = f"With {words.assigned(inputs)}" if _small(inputs) else "On drawn inputs"
+    if d.at is not None and not d.probes[d.at].plain:
+        where = f"Plain inputs come out right, but not those {d.probes[d.at].words}. {where}"
+    if not _small(inputs):
+        where += f" ({_shapes(inputs)})"
+    on_the_way = _on_the_way(d, inputs) if _small(inputs) else ""
+    return f"{where}{on_the_way}: {_difference(d, expected, got)}"
+
+
+def _small(inputs: Inputs) -> bool:
+    sizes = [value.size for value in inputs.values() if isinstance(value, np.ndarray)]
+    return max(sizes, default=0) <= words.MOST_NUMBERS
+
+
+def _shapes(inputs: Inputs) -> str:
+    return ", ".join(
+        f"{words.symbol(name)} of shape {words.shape(value.shape)}"
+        if isinstance(value, np.ndarray)
+        else f"{words.symbol(name)} = {words.number(value)}"
+        for name, value in inputs.items()
+        if isinstance(value, int | float | np.ndarray)
+    )
+
+
+def _on_the_way(d: Diagnosis, inputs: Inputs) -> str:
+    """Return the quantities that a pencil needs, those before the result."""
+    with np.errstate(all="ignore"):
+        found = quantities(d.piece, inputs)
+    shown = [
+        f"{words.SYMBOLS[name]} is {words.array(found[name])}"
+        for name in found
+        if name in ("mu", "var", "sigma", "std", "length_squared", "batch_mean", "unbiased_var")
+    ]
+    return f" ({', '.join(shown)})" if shown else ""
+
+
+def _difference(d: Diagnosis, expected: Outcome, got: Outcome) -> str:
+    """Say what was expected and what came."""
+    right, came = expected.value, got.value
+    symbols = d.piece.outputs
+    assert isinstance(right, tuple)
+    if isinstance(came, Raised):
+        where = f" ({'; '.join(came.where)})" if came.where else ""
+        return f"{_expected(symbols, right)}, and your function raised {came}{where}."
+    if isinstance(came, NotUsable):
+        return f"{_expected(symbols, right)}, and {came.words} came."
+    parts, fine = [], []
+    for symbol, a, b in zip(symbols, right, came, strict=True):
+        if a.shape != b.shape:
+            text = f"{symbol} of shape {words.shape(a.shape)} was expected and shape "
+            text += f"{words.shape(b.shape)} came"
+            if a.size == b.size and not wrong_places(a.ravel(), b.ravel(), 1e-5).any():
+                text += " (the numbers are right)"
+            parts.append(text)
+        elif not wrong_places(a, b, 1e-5).any():
+            fine.append(symbol)
+        elif a.size <= words.MOST_NUMBERS:
+            x, y = words.pair(a, b)
+            parts.append(f"{symbol} = {x} was expected and {y} came")
+        else:
+            parts.append(f"{symbol}: {words.places(a, b, wrong_places(a, b, 1e-5))}")
+    text = "; ".join(parts) or "the numbers agree to five digits and no further"
+    if fine and parts:
+        text += f"; {words.listed(fine)} {'is' if len(fine) == 1 else 'are'} right"
+    return text + "."
+
+
+def _expected(symbols: tuple[str, ...], right: tuple[np.ndarray[Any, Any], ...]) -> str:
+    shown = [
+        f"{symbol} = {words.array(value)}"
+        if value.size <= words.MOST_NUMBERS
+        else f"{symbol} of shape {words.shape(value.shape)}"
+        for symbol, value in zip(symbols, right, strict=True)
+    ]
+    return f"{words.listed(shown)} {'was' if len(shown) == 1 else 'were'} expected"
+
+
+def _manner_seen(d: Diagnosis) -> str:
+    """Say what is wrong with an answer whose values are right."""
+    texts = []
+    if "wrote-into-input" in d.names:
+        wrote = {name for outcome in d.observed for name in outcome.wrote}
+        changed = [words.symbol(name) for name in d.piece.arguments if name in wrote]
+        texts.append(
+            f"The values are right, but your function changed its {words.listed(changed)}"
+        )
+    if "wrong-dtype" in d.names:
+        texts.append(f"{'' if texts else 'The values are right, but '}{_wrong_dtype(d)}")
+    return "; ".join(texts) + "."
+
+
+def _wrong_dtype(d: Diagnosis) -> str:
+    for outcome, probe in zip(d.observed, d.probes, strict=True):
+        assert isinstance(outcome.value, tuple)
+        given = next(
+            v.dtype
+            for v in probe.inputs.values()
+            if isinstance(v, np.ndarray) and v.dtype.kind == "f"
+        )
+        for symbol, value, listed in zip(
+            d.piece.outputs, outcome.value, outcome.listed, strict=True
+        ):
+            if not listed and symbol not in d.piece.free_dtype and value.dtype != given:
+                return f"{given} went in and {symbol} came out as {value.dtype}"
+    raise AssertionError("no output of another dtype")
+
+
+def _kind(d: Diagnosis, got: Outcome) -> str:
+    """Add what the kinds of mistakes that any function can make leave open."""
+    name = d.names[0]
+    arguments = ", ".join(d.piece.arguments)
+    if name == "raised" and isinstance(got.value, Raised) and not got.value.where:
+        return f"It is called as f({arguments}), by position."
+    if name == "wrong-return":
+        return f"Expected: {words.listed(d.piece.outputs)}, in this order."
+    if name == "ignores-argument" and d.ignored:
+        ignored = words.listed([words.symbol(a) for a in d.ignored])
+        return (
+            f"Whatever {ignored} {'is' if len(d.ignored) == 1 else 'are'}, what comes is the same."
+        )
+    return ""
+
+
+def _unknown(d: Diagnosis, seen: str, inputs: Inputs) -> Description:
+    """Say what is known of a mistake that has no name: where it shows, and how much."""
+    plain = d.at is None or d.probes[d.at].plain
+    found: list[Finding] = []
+    cures = ""
+    if plain and d.piece.observe is None and isinstance(d.observed[0].value, tuple):
+        with np.errstate(all="ignore"):
+            found = (d.piece.findings or of_outputs)(d)
+            cures = _cures(d)
+    failing = [finding.words for finding in found if not finding.holds][:MOST_FINDINGS]
+    holding = [finding.words for finding in found if finding.holds][:MOST_FINDINGS]
+    texts = ["This is not a mistake that I know."]
+    if failing:
+        texts.append(f"What is off: {'; '.join(failing)}.")
+    if holding:
+        texts.append(f"What is right: {'; '.join(holding)}.")
+    if not plain:
+        texts.append(
+            f"On all plain inputs your function is right; what is special here is an input "
+            f"{d.probes[d.at or 0].words}."
+        )
+    departs = _departs(d, inputs)
+    question = departs or "Work through this input with a pencil: where does the code leave it?"
+    return Description(
+        seen,
+        question,
+        " ".join(texts),
+        " ".join(
+            text
+            for text in (
+                departs,
+                cures or "Compare each line with the formula on this input.",
+                f"Read: {reading(OF_PIECE[d.piece.name])}",
+            )
+            if text
+        ),
+    )
+
+
+def _cures(d: Diagnosis) -> str:
+    """Say with which simple argument the answer becomes right."""
+    found = []
+    for name, (text, change) in WHAT_CURES.items():
+        if name in d.piece.arguments and d.agrees(**{name: change(d.inputs[name])}):
+            found.append(text)
+    if not found:
+        return ""
+    return (
+        f"Your function is right as soon as {words.listed(found, 'or')}: look where that comes in."
+    )
+
+
+def _departs(d: Diagnosis, inputs: Inputs) -> str:
+    """Say which of the reader's own variables first holds something else, if names tell."""
+    if d.piece.observe is not None:
+        return ""
+    with np.errstate(all="ignore"):
+        right = quantities(d.piece, inputs)
+    with sealed():
+        mine = final_locals(d.f, inputs)
+    for name, value in right.items():
+        for alias in ALIASES.get(name, ()):
+            if alias not in mine or alias in inputs or np.size(mine[alias]) != np.size(value):
+                continue
+            a, b = np.ravel(np.asarray(value, float)), np.ravel(np.asarray(mine[alias], float))
+            if wrong_places(a, b, 1e-5).any() and a.size <= words.MOST_NUMBERS:
+                x, y = words.pair(value, mine[alias])
+                return (
+                    f"Here {words.symbol(name)} is {x}, and your `{alias}` ends as {y}: "
+                    "is it meant to be that?"
+                )
+            break
+    return ""
