@@ -184,7 +184,9 @@ class Diagnosis:
 
     def _values(self, f: Function, changes: Inputs) -> tuple[np.ndarray[Any, Any], ...] | None:
         value = observe_sealed(self.piece, f, self.probes[0].inputs | changes).value
-        return value if isinstance(value, tuple) else None
+        if not isinstance(value, tuple) or any(np.iscomplexobj(array) for array in value):
+            return None
+        return tuple(array.astype(float) for array in value)
 
     @property
     def inputs(self) -> Inputs:
@@ -318,6 +320,8 @@ def _named_by_kind(d: Diagnosis) -> str:
     if isinstance(got, Raised):
         return "raised"
     if isinstance(got, NotUsable):
+        if got.endless:
+            return "unknown"
         return "returned-none" if got.none else "wrong-return"
     assert isinstance(expected, tuple)
     if any(x.shape != y.shape for x, y in zip(expected, got, strict=True)):

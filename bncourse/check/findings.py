@@ -40,7 +40,9 @@ def _found(holds: bool, if_so: str, if_not: str) -> Finding:
 
 
 def _alike(values: Array, tolerance: float = 1e-4) -> bool:
-    return bool(np.isfinite(values).all() and np.ptp(values) <= tolerance * np.abs(values).max())
+    if not values.size or not np.isfinite(values).all():
+        return False
+    return bool(np.ptp(values) <= tolerance * np.abs(values).max())
 
 
 def factor(value: float, m: int) -> str:
@@ -216,12 +218,14 @@ def of_standardize(d: Diagnosis) -> list[Finding]:
     x = d.inputs["x_train"]
     sd = got[0].std(axis=0)
     m = len(x)
+    means = got[0].mean(axis=0)
+    worst = int(np.argmax(np.where(np.isnan(means), np.inf, np.abs(means))))
     found = [
         _found(
-            np.abs(got[0].mean(axis=0)).max() < 1e-6,
+            np.abs(means).max() < 1e-6,
             "each training feature has mean 0",
-            "each training feature should have mean 0, and the first has "
-            f"{number(got[0].mean(axis=0)[0])}",
+            f"each training feature should have mean 0, and that of column {worst} has "
+            f"{number(means[worst])}",
         )
     ]
     if _alike(sd[:-1]):

@@ -149,9 +149,9 @@ RUNNING_STATISTICS = register(
 def running_statistics(running_mean, running_var, z, decay):
     batch_mean = z.mean(axis=0)
     unbiased_var = z.var(axis=0, ddof=1)
-    mean = decay * running_mean + (1 - decay) * batch_mean
-    var = decay * running_var + (1 - decay) * unbiased_var
-    return mean, var
+    new_mean = decay * running_mean + (1 - decay) * batch_mean
+    new_var = decay * running_var + (1 - decay) * unbiased_var
+    return new_mean, new_var
 """,
         outputs=("the mean", "the variance"),
         mistakes=(
@@ -175,7 +175,10 @@ def running_statistics(running_mean, running_var, z, decay):
             mistake("correction-turned", "axis=0, ddof=1) → axis=0) * ((len(z) - 1) / len(z))"),
             mistake("running-standard-deviation", "z.var( → z.std("),
             mistake("running-standard-deviation", "z.var(axis=0, ddof=1) → z.std(axis=0)"),
-            mistake("running-standard-deviation", "return mean, var → return mean, np.sqrt(var)"),
+            mistake(
+                "running-standard-deviation",
+                "return new_mean, new_var → return new_mean, np.sqrt(new_var)",
+            ),
             mistake("axis-1", "axis=0 → axis=1"),
             mistake("whole-array", "z.mean(axis=0) → z.mean()", "axis=0, ddof=1 → ddof=1"),
             mistake("whole-array", "z.mean(axis=0) → z.mean()"),
@@ -189,7 +192,7 @@ def running_statistics(running_mean, running_var, z, decay):
             mistake(
                 "old-value-forgotten", "decay * running_mean + → ", "decay * running_var + → "
             ),
-            mistake("outputs-swapped", "return mean, var → return var, mean"),
+            mistake("outputs-swapped", "return new_mean, new_var → return new_var, new_mean"),
             mistake(
                 "one-pass-variance",
                 "z.var(axis=0, ddof=1) → "
@@ -250,7 +253,8 @@ def moving_average(values, decay):
             ),
             mistake(
                 "corrected-value-kept",
-                "averages.append(v / (1 - decay ** t)) → v = v / (1 - decay ** t); averages.append(v)",
+                "averages.append(v / (1 - decay ** t)) → "
+                "v = v / (1 - decay ** t); averages.append(v)",
             ),
             mistake("correction-multiplied", "v / (1 - → v * (1 -"),
             mistake("starts-at-first-value", "v = 0.0 → v = values[0]", " / (1 - decay ** t) → "),

@@ -139,7 +139,8 @@ def _order(batches: Any, inputs: Inputs) -> Any:
     if batches is None:
         return NotUsable("None", none=True)
     if len(batches) > ENDLESS * len(inputs["x"]):
-        return NotUsable(f"batches without end (after {len(batches)} they still come)")
+        words = f"batches without end (after {len(batches)} they still come)"
+        return NotUsable(words, endless=True)
     if any(len(batch) != 2 for batch in batches):
         return NotUsable("batches that are not pairs of examples and labels")
     examples, labels = [], []

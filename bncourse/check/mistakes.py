@@ -122,15 +122,15 @@ SAID: dict[str, Said] = {
     "no-epsilon": Said(
         _E,
         "ε is {epsilon} here. What does it change, and did it change anything in yours?",
-        "On every input your numbers are those without ε. A unit that is constant over the batch "
-        "has σ² = 0, and then 0 is divided by 0.",
+        "On every input your numbers are those without ε. Where all z are alike, σ² is 0, and "
+        "then 0 is divided by 0.",
         "Add ε to the variance before the root is taken.",
     ),
     "epsilon-minus": Said(
         _E,
         "Suppose σ² is smaller than ε. What is σ² − ε then, and what is its root?",
         "On every input your numbers are those of √(σ² − ε). ε is there to keep the root away "
-        "from 0; subtracted, it makes the root NaN for every unit that varies little.",
+        "from 0; subtracted, it makes the root NaN wherever z varies little.",
         "Turn the sign: ε is added to the variance.",
     ),
     "epsilon-outside-root": Said(
@@ -138,8 +138,8 @@ SAID: dict[str, Said] = {
         "Take ε = {epsilon} and the σ² of one unit here. What is √(σ² + ε), and what did you "
         "divide by?",
         "On every input your numbers are those of σ + ε. ε belongs to the variance: it is added "
-        "before the root is taken. Added to σ it weighs differently, and a unit with a small σ is "
-        "scaled up to 1/ε times instead of 1/√ε times.",
+        "before the root is taken. Added to σ it weighs differently, and a small σ is scaled "
+        "up to 1/ε times instead of 1/√ε times.",
         "Move ε under the root.",
     ),
     "epsilon-after-division": Said(
@@ -166,7 +166,7 @@ SAID: dict[str, Said] = {
         _E,
         "Is what you divide by in the same units as z? What has the units of z²?",
         "On every input your numbers are those of dividing by the variance, with no root taken. "
-        "Then a unit ten times as wide comes out ten times as narrow.",
+        "Then what is ten times as wide comes out ten times as narrow.",
         "Divide by the root of the variance (of σ² + ε, where there is an ε).",
     ),
     "standardize.no-root": Said(
@@ -242,13 +242,12 @@ SAID: dict[str, Said] = {
         _ST,
         "Add 100 to all of z. Does its spread change, and does yours?",
         "Your numbers are those of dividing by the root of the mean of z² (plus ε): the squares "
-        "are taken before the mean is subtracted, so a unit far from 0 counts as one that varies "
-        "much.",
+        "are taken before the mean is subtracted, so z far from 0 counts as z that varies much.",
         "Square the distances from the mean.",
     ),
     "mean-not-subtracted": Said(
         _ST,
-        "The mean of each unit of what comes out should be β. What is yours?",
+        "The normalised z should lie around 0. Around what does yours lie?",
         "On every input your numbers are those of z that was divided, but not centred: the mean "
         "is still in it.",
         "Subtract the mean before you divide.",
@@ -642,7 +641,7 @@ SAID: dict[str, Said] = {
     "fold.gamma-beta-swapped": Said(
         "sec-inference-fold",
         "γ is {gamma} and β is {beta}. Which scales w, and which is added to b?",
-        "On every input your numbers are those with γ and β in each other's place.",
+        "Your folded layer is that of γ and β in each other's place.",
         "γ scales, β is added.",
     ),
     # ---- total statistics ----
@@ -703,14 +702,14 @@ SAID: dict[str, Said] = {
     ),
     "labels-not-shuffled": Said(
         "",
-        "Compare the first example of your first batch with its label.",
+        "Which number has the first example of your first batch, and which has its label?",
         "The examples are shuffled and the labels are not, so nearly every label belongs to "
         "another example.",
         "Use the same order for both.",
     ),
     "labels-shuffled-apart": Said(
         "",
-        "Compare the first example of your first batch with its label.",
+        "Do the numbers of your examples and of their labels agree?",
         "Examples and labels were shuffled one by one, each in an order of its own, so nearly "
         "every label belongs to another example.",
         "Draw one order and use it for both.",
@@ -730,7 +729,7 @@ SAID: dict[str, Said] = {
     ),
     "examples-repeated": Said(
         "",
-        "Count how often each number occurs in your batches.",
+        "How often does each number occur in your batches?",
         "Some examples come more than once in one epoch. Dealing is without replacement: a card "
         "that has been dealt is not in the pack.",
         "Cut one order of all examples into parts that don't overlap.",

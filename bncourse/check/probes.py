@@ -93,7 +93,9 @@ class Setting:
 
 
 def _small_spread(s: Setting) -> np.ndarray[Any, Any]:
-    var = s.rng.uniform(0.5, 2.0, s.n) * np.resize((1.0, 0.05, 1.5, 1.0), s.n)
+    var: np.ndarray[Any, Any] = s.rng.uniform(0.5, 2.0, s.n) * np.resize(
+        (1.0, 0.05, 1.5, 1.0), s.n
+    )
     if s.kind == "constant":
         var[1] = 0.0
     return var

@@ -45,6 +45,7 @@ class NotUsable:
 
     words: str
     none: bool = False
+    endless: bool = False
 
 
 Values = tuple[np.ndarray[Any, Any], ...]

@@ -67,16 +67,16 @@ def _implied_epsilon(d: Diagnosis, got: Values) -> float | None:
     return value if value > 1e-14 else None
 
 
-def _measure(d: Diagnosis, values: Values) -> float:
+def _measure(d: Diagnosis, values: Values) -> np.float64:
     """Return a number that is proportional to 1 / √(σ² + ε) of the first unit."""
     match d.piece.name:
         case "batch_norm_backward":
-            return float(np.abs(values[1]).ravel()[0])
+            return np.float64(np.abs(values[1][0]))
         case "fold":
-            return float(np.abs(values[0][0]).max())
+            return np.float64(np.abs(values[0][0]).max())
         case "layer_norm":
-            return float(np.std((values[0][0] - d.inputs["beta"]) / d.inputs["gamma"]))
-    return float(np.std(values[0][:, 0]))
+            return np.float64(np.std((values[0][0] - d.inputs["beta"]) / d.inputs["gamma"]))
+    return np.float64(np.std(values[0][:, 0]))
 
 
 def _variance(d: Diagnosis) -> float:

@@ -39,11 +39,11 @@ def symbol(name: str) -> str:
     return SYMBOLS.get(name, name)
 
 
-def number(value: float, digits: int = 4) -> str:
+def number(value: complex, digits: int = 4) -> str:
     """Return a number with so many digits, a true minus sign, and no needless zeros."""
-    value = (
-        complex(value).real if isinstance(value, complex | np.complexfloating) else float(value)
-    )
+    if isinstance(value, complex):
+        return f"{number(value.real, digits)} + {number(value.imag, digits)}i"
+    value = float(value)
     if np.isnan(value):
         return "NaN"
     if np.isinf(value):
