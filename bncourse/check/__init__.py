@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bncourse.check.algorithm import BATCH_NORM, BATCH_NORM_BACKWARD, LAYER_NORM
-from bncourse.check.bias import EFFECTIVE_RATE
+from bncourse.check.bias import EFFECTIVE_RATE, SUBTRACT_MEAN
 from bncourse.check.description import describe
 from bncourse.check.diagnosis import diagnose
 from bncourse.check.inference import (
@@ -28,7 +28,8 @@ from bncourse.check.inference import (
     RUNNING_STATISTICS,
     TOTAL_STATISTICS,
 )
-from bncourse.check.minibatches import CROSS_ENTROPY, MINI_BATCHES
+from bncourse.check.intuition import SHAKE
+from bncourse.check.minibatches import CROSS_ENTROPY, MINI_BATCHES, TRAINING_LOOP, TRAINING_STEP
 from bncourse.check.motivation import STANDARDIZE
 from bncourse.check.pieces import Piece
 from bncourse.check.result import Hint, Result
@@ -46,8 +47,12 @@ __all__ = [
     "mini_batches",
     "moving_average",
     "running_statistics",
+    "shake",
     "standardize",
+    "subtract_mean",
     "total_statistics",
+    "training_loop",
+    "training_step",
 ]
 
 Function = Callable[..., Any]
@@ -344,3 +349,98 @@ def cross_entropy(f: Function, *, seed: int = 0) -> Result:
         If `f` can't be called.
     """
     return _check(CROSS_ENTROPY, f, seed)
+
+
+def training_step(f: Function, *, seed: int = 0) -> Result:
+    """Check one step of gradient descent on a network.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(net, x, y, learning_rate)`` makes one pass in training mode, moves ``net.theta`` down
+        the gradient once, and returns the loss before the step, the mean cross-entropy of the
+        softmax.
+    seed : int
+        Of the inputs that are drawn, at least 0.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError
+        If `f` can't be called.
+    """
+    return _check(TRAINING_STEP, f, seed)
+
+
+def training_loop(f: Function, *, seed: int = 0) -> Result:
+    """Check a training by mini-batches.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(net, x, y, batch_size, learning_rate, epochs, rng)`` trains `net` by plain gradient
+        descent on batches in a new order in every epoch, all full but the last, and returns the
+        losses of all steps. The order comes from `rng` alone.
+    seed : int
+        Of the inputs that are drawn, at least 0.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError
+        If `f` can't be called.
+    """
+    return _check(TRAINING_LOOP, f, seed)
+
+
+def subtract_mean(cls: Function, *, seed: int = 0) -> Result:
+    """Check a layer that subtracts from each unit its mean over the batch.
+
+    Parameters
+    ----------
+    cls : type
+        A `bncourse.Layer`, made by ``cls(n)`` for n units, right forward and backward. In
+        evaluation it does the same.
+    seed : int
+        Of the inputs that are drawn, at least 0.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError
+        If `cls` can't be called.
+    """
+    return _check(SUBTRACT_MEAN, cls, seed)
+
+
+def shake(cls: Function, *, seed: int = 0) -> Result:
+    """Check a layer that shifts the units at random.
+
+    Parameters
+    ----------
+    cls : type
+        A `bncourse.Layer`, made by ``cls(n, level, rng)`` for n units. In training it adds to each
+        unit one shift, uniform between −level and level, the same for the whole batch and new at
+        every step; in evaluation it does nothing, and the gradient passes as it is.
+    seed : int
+        Of the inputs that are drawn, at least 0.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError
+        If `cls` can't be called.
+    """
+    return _check(SHAKE, cls, seed)

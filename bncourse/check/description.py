@@ -236,6 +236,8 @@ def _manner_seen(d: Diagnosis) -> str:
 
 
 def _wrong_dtype(d: Diagnosis) -> str:
+    if d.at is not None:
+        return "float32 went in and float64 came out"
     for outcome, probe in zip(d.observed, d.probes, strict=True):
         assert isinstance(outcome.value, tuple)
         given = next(

@@ -290,16 +290,35 @@ def _named_by_plain_probes(d: Diagnosis) -> Iterator[str]:
         name, d.extra = symptom
         yield name
         return
-    found = list(_pairs_that_explain(d))
+    found = list(_facts_that_explain(d) if piece.separate else _pairs_that_explain(d))
     common = [name for name in found[0] if all(name in names for names in found)] if found else []
-    d.partly = len(common) == 1
+    d.partly = len(common) == 1 and len(found[0]) > 1
     if common:
         yield from common
         return
     yield _named_by_kind(d)
 
 
-def _pairs_that_explain(d: Diagnosis) -> Iterator[tuple[str, str]]:
+def _facts_that_explain(d: Diagnosis) -> Iterator[tuple[str, ...]]:
+    """Yield the names of the mistakes whose facts are, together, those of the answer."""
+    right, got = d.expected[0].value, d.observed[0].value
+    if not isinstance(right, tuple) or not isinstance(got, tuple):
+        return
+    off = {i for i, (a, b) in enumerate(zip(right[0], got[0], strict=True)) if a != b}
+    found: dict[str, set[int]] = {}
+    for name, outcomes in catalogue(d.piece.name, d.seed):
+        value = outcomes[0].value
+        if isinstance(value, tuple):
+            facts = {i for i, (a, b) in enumerate(zip(right[0], value[0], strict=True)) if a != b}
+            if facts <= off and all(value[0][i] == got[0][i] for i in facts):
+                found[name] = found.get(name, set()) | facts
+    # Where a mistake's facts are a part of another's, the other says more.
+    names = [n for n, facts in found.items() if not any(facts < more for more in found.values())]
+    if names and set().union(*(found[name] for name in names)) == off:
+        yield tuple(names)
+
+
+def _pairs_that_explain(d: Diagnosis) -> Iterator[tuple[str, ...]]:
     """Yield the names of each two mistakes that together do what the answer does."""
     piece, others = d.piece, [probe for probe in d.probes if probe.plain][1:]
     mine = glance(d.observed[0])
@@ -318,7 +337,8 @@ def _named_by_kind(d: Diagnosis) -> str:
     assert d.at is not None
     got, expected = d.observed[d.at].value, d.expected[d.at].value
     if isinstance(got, Raised):
-        return "raised"
+        # A layer's own door refuses another dtype; the values are right.
+        return "wrong-dtype" if "float32" in d.probes[d.at].words and _of_dtype(got) else "raised"
     if isinstance(got, NotUsable):
         if got.endless:
             return "unknown"
@@ -328,6 +348,10 @@ def _named_by_kind(d: Diagnosis) -> str:
         return "wrong-shape"
     d.ignored = tuple(_ignored(d))
     return "ignores-argument" if d.ignored else "unknown"
+
+
+def _of_dtype(raised: Raised) -> bool:
+    return "and dtype float32, got" in raised.text and "dtype float64" in raised.text
 
 
 def _ignored(d: Diagnosis) -> Iterator[str]:

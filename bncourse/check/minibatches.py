@@ -13,8 +13,9 @@ from bncourse.check.findings import of_cross_entropy
 from bncourse.check.pieces import Function, Inputs, Piece, mistake
 from bncourse.check.probes import Probe
 from bncourse.check.quarantine import NotUsable, Outcome, Raised, attempt, copied, same
-from bncourse.check.symptoms import log_clipped
-from bncourse.check.words import listed
+from bncourse.check.symptoms import log_clipped, rate_ignored
+from bncourse.check.watching import examples, observe_loop, observe_step, run_loop
+from bncourse.check.words import array, listed, number
 
 CROSS_ENTROPY = register(
     Piece(
@@ -319,5 +320,213 @@ def mini_batches(x, y, batch_size, rng):
         observe=_observe,
         probes=_probes,
         show=_show,
+    )
+)
+
+
+def _step_inputs(seed: int, m: int = 6, dtype: str = "float64", rate: float = 0.3) -> Inputs:
+    x, y = examples(m, seed, dtype)
+    return {"seed": seed, "x": x, "y": y, "learning_rate": rate}
+
+
+def _step_probes(seed: int) -> list[Probe]:
+    return [
+        Probe("", _step_inputs(seed), plain=True),
+        Probe("on another network", _step_inputs(seed + 1, 9, rate=0.05), plain=True),
+        Probe("in float32", _step_inputs(seed, dtype="float32"), tolerance=1e-3),
+    ]
+
+
+def _show_step(f: Function) -> str:
+    """Say what one step on a small network does, beside what it should."""
+    inputs = _step_inputs(0)
+    got = observe_step(f, inputs).value
+    right = observe_step(TRAINING_STEP.reference, inputs).value
+    given = "On a network of 4, 5 and 3 units, 6 examples and a rate of 0.3"
+    if isinstance(got, Raised):
+        return f"{given}, your function raised {got}."
+    if isinstance(got, NotUsable) or not isinstance(right, tuple):
+        return f"{given}, {got.words if isinstance(got, NotUsable) else 'nothing'} came."
+    texts = []
+    for symbol, a, b in zip(TRAINING_STEP.outputs, right, got, strict=True):
+        if a.shape != b.shape:
+            texts.append(f"{symbol} should have the shape {a.shape}, and has {b.shape}")
+        elif np.abs(a - b).max() > 1e-6:
+            size = "" if a.ndim == 0 else " begin with"
+            first = (array(v.ravel()[:2]) for v in (a, b))
+            texts.append("{}: should{} {}, and is {}".format(symbol, size, *first))
+    return f"{given}, {'; '.join(texts) or 'the first numbers agree'}."
+
+
+TRAINING_STEP = register(
+    Piece(
+        source="""
+def training_step(net, x, y, learning_rate):
+    logits = net.forward(x, training=True)
+    loss, dlogits = SoftmaxCrossEntropy()(logits, y)
+    net.backward(dlogits)
+    net.theta -= learning_rate * net.dtheta
+    return loss
+""",
+        outputs=("the loss", "the change of θ", "the running means", "the running variances"),
+        mistakes=(
+            mistake("evaluation-mode-in-training", "training=True → training=False"),
+            mistake("step-uphill", "-= learning_rate → += learning_rate"),
+            mistake("not-updated", "net.theta -= → unused ="),
+            mistake("backward-forgotten", "    net.backward(dlogits)\n → "),
+            mistake(
+                "loss-after-step",
+                "return loss → return SoftmaxCrossEntropy()(net.forward(x, training=False), y)[0]",
+            ),
+            mistake(
+                "loss-after-step",
+                "return loss → return SoftmaxCrossEntropy()(net.forward(x, training=True), y)[0]",
+            ),
+            mistake(
+                "statistics-moved-twice",
+                "logits = net → net.forward(x, training=True); logits = net",
+            ),
+            mistake(
+                "gradient-sum-instead-of-mean", "backward(dlogits) → backward(dlogits * len(x))"
+            ),
+            mistake("divided-twice", "backward(dlogits) → backward(dlogits / len(x))"),
+            mistake("logits-sent-back", "backward(dlogits) → backward(logits)"),
+            mistake(
+                "gamma-beta-not-updated",
+                "    net.theta -= learning_rate * net.dtheta\n → "
+                "    for layer in net.layers:\n"
+                "        for name in layer.params:\n"
+                "            if name in 'wb':\n"
+                "                layer.params[name] -= learning_rate * layer.grads[name]\n",
+            ),
+            mistake(
+                "updated-twice", "learning_rate * net.dtheta → 2 * learning_rate * net.dtheta"
+            ),
+        ),
+        observe=observe_step,
+        probes=_step_probes,
+        show=_show_step,
+        symptoms=rate_ignored,
+        library=("SoftmaxCrossEntropy",),
+    )
+)
+
+
+def _loop_inputs(seed: int, dtype: str = "float64") -> Inputs:
+    return _step_inputs(seed, 18, dtype, 0.1) | {"batch_size": 4, "epochs": 2}
+
+
+def _loop_probes(seed: int) -> list[Probe]:
+    return [
+        Probe("", _loop_inputs(seed), plain=True),
+        Probe("where no rest is left", _loop_inputs(seed) | {"batch_size": 6}),
+        Probe("in float32", _loop_inputs(seed, "float32")),
+    ]
+
+
+def _show_loop(f: Function) -> str:
+    """Say which examples came in which step, and what else was seen."""
+    inputs = _loop_inputs(0) | dict(zip(("x", "y"), examples(6, 0), strict=True))
+    np.random.seed(0)  # noqa: NPY002
+    given = "With six examples numbered 0 to 5, in batches of 3, for 2 epochs"
+    run = run_loop(f, inputs | {"batch_size": 3}, 0)
+    if isinstance(run, Outcome):
+        if isinstance(run.value, Raised):
+            return f"{given}, your function raised {run.value}."
+        words = run.value.words if isinstance(run.value, NotUsable) else "nothing"
+        return f"{given}, {words} came."
+    rows = listed([f"({', '.join(map(str, batch))})" for batch in run["rows"][:8]])
+    text = f"{given}, your batches were {rows}"
+    moved = np.abs(np.array(run["change"])).max()
+    text += f"; the largest change of a parameter in a step was {number(moved, 3)}"
+    count = run["losses"].size
+    return f"{text}; {count} loss{'es' * (count != 1)} came back for {len(run['rows'])} steps."
+
+
+_ORDER = "        order = rng.permutation(len(x))\n"
+
+TRAINING_LOOP = register(
+    Piece(
+        source="""
+def training_loop(net, x, y, batch_size, learning_rate, epochs, rng):
+    losses = []
+    for epoch in range(epochs):
+        order = rng.permutation(len(x))
+        for start in range(0, len(x), batch_size):
+            batch = order[start:start + batch_size]
+            x_t, y_t = x[batch], y[batch]
+            logits = net.forward(x_t, training=True)
+            loss, dlogits = SoftmaxCrossEntropy()(logits, y_t)
+            net.backward(dlogits)
+            net.theta -= learning_rate * net.dtheta
+            losses.append(loss)
+    return losses
+""",
+        outputs=("the training",),
+        mistakes=(
+            mistake(
+                "not-reshuffled",
+                f"{_ORDER} → ",
+                "    losses = []\n →     losses = []\n    order = rng.permutation(len(x))\n",
+            ),
+            mistake("not-shuffled", "rng.permutation(len(x)) → np.arange(len(x))"),
+            mistake(
+                "starts-shuffled",
+                "rng.permutation(len(x)) → np.arange(len(x))",
+                "range(0, len(x), batch_size) → rng.permutation(range(0, len(x), batch_size))",
+            ),
+            mistake("labels-not-shuffled", "y[batch] → y[start:start + batch_size]"),
+            mistake("labels-shuffled-apart", "y[batch] → rng.permutation(y)[batch]"),
+            mistake("rest-dropped", "range(0, len(x), → range(0, len(x) - batch_size + 1,"),
+            mistake(
+                "examples-repeated",
+                "order[start:start + batch_size] → "
+                "rng.integers(len(x), size=min(batch_size, len(x) - start))",
+            ),
+            mistake(
+                "examples-repeated",
+                "order[start:start + batch_size] → rng.integers(len(x), size=batch_size)",
+            ),
+            mistake("global-random-state", "rng.permutation → np.random.permutation"),
+            mistake("ignores-argument", "rng.permutation → np.random.default_rng(0).permutation"),
+            mistake(
+                "ignores-argument", "rng.permutation → np.random.default_rng(epoch).permutation"
+            ),
+            mistake(
+                "one-batch-only", "            losses.append(loss) →             return [loss]"
+            ),
+            mistake("one-epoch-only", "    return losses →         return losses"),
+            mistake("evaluation-mode-in-training", "training=True → training=False"),
+            mistake("step-uphill", "-= learning_rate → += learning_rate"),
+            mistake("not-updated", "net.theta -= → unused ="),
+            mistake(
+                "gamma-beta-not-updated",
+                "            net.theta -= learning_rate * net.dtheta\n → "
+                "            for layer in net.layers:\n"
+                "                for name in layer.params:\n"
+                "                    if name in 'wb':\n"
+                "                        layer.params[name] -= "
+                "learning_rate * layer.grads[name]\n",
+            ),
+            mistake(
+                "gradient-sum-instead-of-mean", "backward(dlogits) → backward(dlogits * len(y_t))"
+            ),
+            mistake("divided-twice", "backward(dlogits) → backward(dlogits / len(y_t))"),
+            mistake(
+                "updated-twice", "learning_rate * net.dtheta → 2 * learning_rate * net.dtheta"
+            ),
+            mistake(
+                "statistics-moved-twice",
+                "logits = net → net.forward(x_t, training=True); logits = net",
+            ),
+            mistake(
+                "losses-of-epochs", "            losses.append(loss) →         losses.append(loss)"
+            ),
+        ),
+        observe=observe_loop,
+        probes=_loop_probes,
+        show=_show_loop,
+        separate=True,
+        library=("SoftmaxCrossEntropy",),
     )
 )

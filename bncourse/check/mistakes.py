@@ -760,6 +760,250 @@ SAID: dict[str, Said] = {
         "The examples are spread evenly, so that no batch has the size that was asked for.",
         "Fill every batch, and leave the rest to the last one.",
     ),
+    # ---- training step and loop ----
+    "evaluation-mode-in-training": Said(
+        "sec-minibatches-loop",
+        "Do the running statistics move in your step? Should they?",
+        "The pass was made in evaluation mode. Then each unit is normalised by stored statistics, "
+        "which count as constants on the way back, and the running statistics never move.",
+        "Go forward in training mode.",
+    ),
+    "step-uphill": Said(
+        "sec-minibatches-loop",
+        "Is the loss smaller after your step than before it?",
+        "θ moves along the gradient, the way in which the loss grows.",
+        "Turn the sign of the step.",
+    ),
+    "not-updated": Said(
+        "sec-minibatches-loop",
+        "Compare net.theta before and after your function. Has it changed?",
+        "The parameters of the network are the same afterwards. A new array that is only bound to "
+        "a name of yours is not the network's.",
+        "Change `net.theta` itself, in place.",
+    ),
+    "backward-forgotten": Said(
+        "sec-minibatches-loop",
+        "Which pass fills net.dtheta, and when did it last run?",
+        "θ moved along gradients that were left from an earlier step: there was no backward pass "
+        "in yours.",
+        "Send the gradient of the loss back through the network before you move θ.",
+    ),
+    "loss-after-step": Said(
+        "sec-minibatches-loop",
+        "Is the loss that you return that of the parameters before the step or after it?",
+        "The loss was computed once more after the step. It costs another pass, and in training "
+        "mode moves the running statistics again.",
+        "Return the loss whose gradient you used.",
+    ),
+    "statistics-moved-twice": Said(
+        "sec-minibatches-loop",
+        "How many passes in training mode does your step make?",
+        "The network went forward more than once in training mode for one step, and each pass "
+        "moves the running statistics.",
+        "Go forward once a step.",
+    ),
+    "training_step.gradient-sum-instead-of-mean": Said(
+        "sec-minibatches-loop",
+        "The loss already divides by the number of examples. What does your step make of that?",
+        "Your step is as many times too long as the batch has examples: the gradient is that of a "
+        "sum.",
+        "Send back the gradient of the mean loss, as it comes.",
+    ),
+    "training_loop.gradient-sum-instead-of-mean": Said(
+        "sec-minibatches-loop",
+        "Would your steps be as long if every batch were given twice over?",
+        "Your steps are as many times too long as a batch has examples: the gradient is that of a "
+        "sum.",
+        "Send back the gradient of the mean loss, as it comes.",
+    ),
+    "divided-twice": Said(
+        "sec-minibatches-loop",
+        "The loss already divides by the number of examples. Do you divide again?",
+        "Your step is too short by the number of examples in the batch: the gradient was divided "
+        "by it twice.",
+        "Send back the gradient as the loss gives it.",
+    ),
+    "logits-sent-back": Said(
+        "sec-minibatches-loop",
+        "Of what does the backward pass need the gradient?",
+        "What was sent back is not the loss's gradient, but the network's own output.",
+        "Send back what the loss returns beside its value.",
+    ),
+    "gamma-beta-not-updated": Said(
+        "sec-minibatches-loop",
+        "Which parameters of the network are the same after your step?",
+        "w and b move, γ and β don't: the update goes over the dense layers only. γ and β are "
+        "parameters like the others.",
+        "Move all of `net.theta`.",
+    ),
+    "updated-twice": Said(
+        "sec-minibatches-loop",
+        "How far should one parameter move: by rate times gradient, or twice that?",
+        "θ moves twice as far as the rate says.",
+        "Take one step of the length of the rate.",
+    ),
+    "not-reshuffled": Said(
+        "sec-minibatches-loop",
+        "Are the batches of your second epoch those of the first?",
+        "The order was drawn once, so the same examples meet in a batch in every epoch.",
+        "Draw a new order at the start of each epoch.",
+    ),
+    "training_loop.ignores-argument": Said(
+        "sec-minibatches-deal",
+        "Train twice with different generators. Are the orders different?",
+        "The examples are shuffled, but in the same order whatever `rng` is.",
+        "Draw each order from the `rng` that you are given.",
+    ),
+    "one-epoch-only": Said(
+        "sec-minibatches-loop",
+        "How many steps should two epochs make, and how many were made?",
+        "Training ends after the first epoch. A `return` inside the loop over epochs ends it.",
+        "Return after the loop over epochs.",
+    ),
+    "training_loop.one-batch-only": Said(
+        "sec-minibatches-loop",
+        "How many steps should two epochs make, and how many were made?",
+        "Training ends after the first step. A `return` inside the innermost loop ends it.",
+        "Return after both loops.",
+    ),
+    "losses-of-epochs": Said(
+        "sec-minibatches-loop",
+        "How many steps were made, and how many losses came back?",
+        "One loss came back for each epoch, where one for each step was asked for.",
+        "Keep the loss of every step.",
+    ),
+    # ---- layers ----
+    "gradient-mean-not-subtracted": Said(
+        "sec-bias-subtract",
+        "Move one x up by 1. What happens to the outputs of the others?",
+        "Your gradient passes as it is. One x moves the mean, and the mean is subtracted from all "
+        "outputs, so the gradient loses its mean too.",
+        "Subtract the mean over the batch on the way back as well.",
+    ),
+    "SubtractMean.gradient-sum-instead-of-mean": Said(
+        "sec-bias-subtract",
+        "How much does the mean move when one x moves by 1?",
+        "On the way back the sum is subtracted, m times the mean.",
+        "Subtract the mean over the batch.",
+    ),
+    "SubtractMean.axis-1": Said(
+        "sec-bias-subtract",
+        "Each row is one example, each column one unit. Over which numbers was your mean taken?",
+        "A mean is taken along each row, over the units of one example, forward or backward.",
+        "Take the mean over the examples, axis 0, on both ways.",
+    ),
+    "SubtractMean.whole-array": Said(
+        "sec-bias-subtract",
+        "How many means do you compute, and how many units are there?",
+        "One mean is subtracted from all units, forward or backward, where each has its own.",
+        "Take the mean over the examples only, on both ways.",
+    ),
+    "SubtractMean.sign-turned": Said(
+        "sec-bias-subtract",
+        "What does dx add up to over the batch in yours?",
+        "On the way back the mean is added, where it is subtracted on the way forward.",
+        "Turn that sign.",
+    ),
+    "SubtractMean.scaled-too": Said(
+        "sec-bias-subtract",
+        "How wide is your output, and how wide was x?",
+        "Your layer divides as well. This one only subtracts: what it does alone is the question.",
+        "Leave the division out.",
+    ),
+    "evaluation-forgotten": Said(
+        "sec-bias-subtract",
+        "What does your layer do in evaluation?",
+        "In evaluation your layer lets x through. This one has no stored mean: it does the same "
+        "in both modes.",
+        "Subtract the mean whatever `training` is.",
+    ),
+    "SubtractMean.gradient-changed": Said(
+        "sec-bias-subtract",
+        "Is the gradient of x really 0 everywhere?",
+        "Your gradient is 0. Only its mean over the batch must be.",
+        "Let through what is left of dz when its mean is subtracted.",
+    ),
+    "shift-per-example": Said(
+        "sec-intuition-shake",
+        "How many different shifts does one unit get in one step?",
+        "Each example has a shift of its own. That is noise, which the batch's mean takes away "
+        "but little of; here the whole batch is to move together.",
+        "Draw one shift for each unit.",
+    ),
+    "Shake.axis-1": Said(
+        "sec-intuition-shake",
+        "Which numbers share a shift in yours: a row or a column?",
+        "Each example has one shift for all its units. It should be each unit that has one for "
+        "all examples.",
+        "Draw as many shifts as there are units.",
+    ),
+    "Shake.whole-array": Said(
+        "sec-intuition-shake",
+        "How many different shifts are there in one step, and how many units?",
+        "One shift moves all units alike, where each should have its own.",
+        "Draw as many shifts as there are units.",
+    ),
+    "same-every-step": Said(
+        "sec-intuition-shake",
+        "Are the shifts of the second step those of the first?",
+        "The shifts are the same in every step: drawn once, they are a bias and no shaking.",
+        "Draw anew in each forward pass of training.",
+    ),
+    "shift-in-evaluation": Said(
+        "sec-intuition-shake",
+        "What should your layer add in evaluation?",
+        "The layer shakes in evaluation too, so the same image gets another answer each time.",
+        "Let x through where `training` is false.",
+    ),
+    "scaled-too": Said(
+        "sec-intuition-shake",
+        "Is the distance between two examples of a unit still what it was?",
+        "The layer stretches as well as shifts: the distances between examples change.",
+        "Add, and do nothing else.",
+    ),
+    "gradient-changed": Said(
+        "sec-intuition-shake",
+        "Move one x up by 1. By how much does the output move?",
+        "The gradient comes back changed. The shift doesn't depend on x, so what moves x moves "
+        "the output as much.",
+        "Let the gradient through as it is.",
+    ),
+    "Shake.ignores-argument": Said(
+        "sec-intuition-shake",
+        "Make two layers with different generators. Are their shifts different?",
+        "The shifts are the same whatever `rng` is.",
+        "Draw from the `rng` that you are given.",
+    ),
+    "one-sided": Said(
+        "sec-intuition-shake",
+        "Are there shifts of both signs?",
+        "All shifts have one sign, so on average the layer moves the units away.",
+        "Draw between −level and level.",
+    ),
+    "beyond-level": Said(
+        "sec-intuition-shake",
+        "Which is the largest shift that may come, and which came?",
+        "There are shifts beyond ±level.",
+        "Draw uniformly between −level and level.",
+    ),
+    "below-level": Said(
+        "sec-intuition-shake",
+        "Which is the largest shift that may come, and which came in forty steps?",
+        "The shifts stay far within ±level.",
+        "Draw uniformly between −level and level.",
+    ),
+    "not-uniform": Said(
+        "sec-intuition-shake",
+        "How often should a shift be smaller than half the level?",
+        "The shifts keep within ±level, but are not spread evenly there.",
+        "Draw uniformly between −level and level.",
+    ),
+    "no-shift": Said(
+        "sec-intuition-shake",
+        "What was added in training?",
+        "Nothing is added in training.",
+        "Add the shift where `training` is true.",
+    ),
     # ---- effective rate ----
     "rate-divided-by-length": Said(
         "",

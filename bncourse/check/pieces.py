@@ -74,6 +74,9 @@ class Piece:
         Tells properties and factors, where no name fits.
     symptoms : callable, optional
         Recognises the mistakes whose numbers are not those of one edit.
+    separate : bool
+        Whether what is observed are separate facts, each of which speaks for itself; then two
+        mistakes are known by the facts of both, with no need to try all pairs.
     library : tuple of str
         Names of `bncourse` that the source uses.
     """
@@ -90,6 +93,7 @@ class Piece:
     show: Callable[[Function], str] | None = None
     findings: Callable[..., Any] | None = None
     symptoms: Callable[..., Any] | None = None
+    separate: bool = False
     library: tuple[str, ...] = ()
     arguments: tuple[str, ...] = field(init=False)
     name: str = field(init=False)

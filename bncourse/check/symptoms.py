@@ -117,3 +117,15 @@ def _highest(d: Diagnosis) -> float:
         d.piece, d.f, {"logits": np.array([[1000.0, -1000.0]]), "labels": np.array([1])}
     ).value
     return float(value[0]) if isinstance(value, tuple) else float("nan")
+
+
+def rate_ignored(d: Diagnosis) -> Symptom | None:
+    """Recognise a step that is as long whatever the rate is."""
+    inputs = d.probes[0].inputs
+    one = observe_sealed(d.piece, d.f, inputs).value
+    two = observe_sealed(d.piece, d.f, inputs | {"learning_rate": 2.0}).value
+    if not isinstance(one, tuple) or not isinstance(two, tuple) or not one[1].any():
+        return None
+    if np.allclose(one[1], two[1], rtol=1e-9, atol=1e-12):
+        return "ignores-argument", "Whatever the rate is, θ moves as far."
+    return None

@@ -12,6 +12,7 @@ from tests.check import (  # noqa: F401
     answers_forward,
     answers_inference,
     answers_minibatches,
+    answers_networks,
 )
 from tests.check.collection import RIGHT, WRONG
 

@@ -13,20 +13,25 @@ from bncourse.check.diagnosis import diagnose, registered
 from bncourse.check.mistakes import SAID, said
 from bncourse.check.quarantine import sealed
 
-NAMES = [
-    "standardize",
-    "batch_norm",
-    "layer_norm",
-    "batch_norm_backward",
-    "running_statistics",
-    "moving_average",
-    "evaluate",
-    "fold",
-    "total_statistics",
-    "mini_batches",
-    "effective_rate",
-    "cross_entropy",
-]
+CALLS = {
+    "standardize": "standardize",
+    "batch_norm": "batch_norm",
+    "layer_norm": "layer_norm",
+    "batch_norm_backward": "batch_norm_backward",
+    "running_statistics": "running_statistics",
+    "moving_average": "moving_average",
+    "evaluate": "evaluate",
+    "fold": "fold",
+    "total_statistics": "total_statistics",
+    "mini_batches": "mini_batches",
+    "training_step": "training_step",
+    "training_loop": "training_loop",
+    "SubtractMean": "subtract_mean",
+    "Shake": "shake",
+    "effective_rate": "effective_rate",
+    "cross_entropy": "cross_entropy",
+}
+NAMES = list(CALLS)
 EVERYWHERE = {
     "wrote-into-input",
     "wrong-dtype",
@@ -62,6 +67,13 @@ PROMISED = {
     "mini_batches": "starts-shuffled labels-not-shuffled not-shuffled rest-dropped "
     "examples-repeated global-random-state",
     "effective_rate": "rate-divided-by-length whole-array rows-and-columns-swapped",
+    "training_step": "evaluation-mode-in-training step-uphill not-updated",
+    "training_loop": "starts-shuffled labels-not-shuffled not-shuffled rest-dropped "
+    "examples-repeated global-random-state evaluation-mode-in-training step-uphill not-updated "
+    "not-reshuffled gamma-beta-not-updated",
+    "SubtractMean": "axis-1 whole-array gradient-mean-not-subtracted scaled-too gradient-changed",
+    "Shake": "axis-1 whole-array shift-per-example same-every-step shift-in-evaluation scaled-too "
+    "gradient-changed global-random-state",
     "cross_entropy": "overflow log-of-zero gradient-sum-instead-of-mean axis-0",
 }
 #: Two mistakes that are, together, right, or exactly a third one: nothing could tell.
@@ -74,6 +86,11 @@ COINCIDE = {
 def diagnosed(piece, program, seed=0):
     with sealed():
         return diagnose(piece, program, seed).names
+
+
+def test_all_sixteen_calls_are_here():
+    assert sorted(CALLS.values()) == sorted(c for c in check.__all__ if c.islower())
+    assert set(PROMISED) == set(CALLS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,6 +120,8 @@ def test_two_mistakes_are_named_by_one_of_them(name):
             continue
         total += 1
         both += set(found) == set(names)
+        if found == ("raised",):  # two edits may make a program that can't run
+            continue
         assert found == ("unknown",) or (found and set(found) <= set(names)), (names, found)
     assert both >= 0.4 * total
 
@@ -147,7 +166,7 @@ def test_every_section_is_in_the_book(label):
 @pytest.mark.parametrize("name", NAMES)
 def test_messages_of_named_mistakes_are_whole_and_the_same_each_time(name):
     piece = registered(name)
-    call = getattr(check, name)
+    call = getattr(check, CALLS[name])
     for identifier, program in piece.programs():
         result = call(program)
         message = result.message
