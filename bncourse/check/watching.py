@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -280,7 +281,7 @@ def observe_shake(cls: Function, inputs: Inputs) -> Outcome:
     runs: list[Any] = []
     for seed, overall in ((1, 2), (1, 3), (4, 5)):
         np.random.seed(overall)  # noqa: NPY002
-        run = attempt(lambda seed=seed: run_shake(cls, inputs, seed))
+        run = attempt(partial(run_shake, cls, inputs, seed))
         if isinstance(run, Raised | NotUsable):
             return Outcome(run)
         runs.append(run)
