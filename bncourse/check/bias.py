@@ -80,6 +80,7 @@ class SubtractMean(Layer):
         return dz - dz.mean(axis=0)
 """,
         outputs=("the output", "dx", "the output in evaluation"),
+        returns="a Layer",
         mistakes=(
             mistake("gradient-mean-not-subtracted", "dz - dz.mean(axis=0) → dz"),
             mistake("axis-1", "axis=0 → axis=1, keepdims=True"),

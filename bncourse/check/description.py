@@ -15,7 +15,7 @@ from bncourse.check.diagnosis import (
     observe_sealed,
     wrong_places,
 )
-from bncourse.check.findings import Finding, of_outputs
+from bncourse.check.findings import Finding, of_observed
 from bncourse.check.mistakes import said
 from bncourse.check.pieces import Inputs, quantities
 from bncourse.check.quarantine import NotUsable, Outcome, Raised, final_locals, sealed
@@ -90,7 +90,8 @@ def describe(d: Diagnosis) -> Description:
     if d.partly:
         start = "One mistake is this, and there is another that it hides. "
     elif len(known) > 1 and d.names[0] not in ("wrote-into-input", "wrong-dtype"):
-        start = "Two mistakes together explain your numbers. "
+        count = "Two" if len(known) == 2 else str(len(known))
+        start = f"{count} mistakes together explain your numbers. "
     else:
         start = ""
     if start:
@@ -137,10 +138,27 @@ def _witness(d: Diagnosis) -> tuple[Inputs, Outcome, Outcome]:
         with np.errstate(all="ignore"):
             expected = observe(d.piece, d.piece.reference, inputs)
         got = observe_sealed(d.piece, d.f, inputs)
-        if not agree(expected, got, tolerance):
+        if not agree(expected, got, tolerance) and _shows(d.names[0], expected, got):
             return inputs, expected, got
     at = d.at or 0
     return d.probes[at].inputs, d.expected[at], d.observed[at]
+
+
+def _shows(name: str, expected: Outcome, got: Outcome) -> bool:
+    """Say whether an input shows the mistake that is named: an error, a shape."""
+    right, came = expected.value, got.value
+    match name:
+        case "raised":
+            return isinstance(came, Raised)
+        case "returned-none" | "wrong-return":
+            return isinstance(came, NotUsable)
+        case "wrong-shape":
+            return (
+                isinstance(right, tuple)
+                and isinstance(came, tuple)
+                and any(a.shape != b.shape for a, b in zip(right, came, strict=True))
+            )
+    return True
 
 
 def _seen(d: Diagnosis, inputs: Inputs, expected: Outcome, got: Outcome) -> str:
@@ -257,10 +275,16 @@ def _kind(d: Diagnosis, got: Outcome) -> str:
     """Add what the kinds of mistakes that any function can make leave open."""
     name = d.names[0]
     arguments = ", ".join(d.piece.arguments)
-    if name == "raised" and isinstance(got.value, Raised) and not got.value.where:
-        return f"It is called as f({arguments}), by position."
+    if name == "raised" and isinstance(got.value, Raised):
+        if "positional argument" in got.value.text:
+            return f"It is called as f({arguments}), by position."
+        if "broadcast" in got.value.text:
+            return (
+                "NumPy lines shapes up from the right; two lengths fit where they are equal or "
+                "one of them is 1. A row is an example, a column a unit."
+            )
     if name == "wrong-return":
-        return f"Expected: {words.listed(d.piece.outputs)}, in this order."
+        return f"Expected: {d.piece.returns or words.listed(d.piece.outputs)}."
     if name == "ignores-argument" and d.ignored:
         ignored = words.listed([words.symbol(a) for a in d.ignored])
         return (
@@ -274,10 +298,10 @@ def _unknown(d: Diagnosis, seen: str, inputs: Inputs) -> Description:
     plain = d.at is None or d.probes[d.at].plain
     found: list[Finding] = []
     cures = ""
-    if plain and d.piece.observe is None and isinstance(d.observed[0].value, tuple):
+    if plain and isinstance(d.observed[0].value, tuple):
         with np.errstate(all="ignore"):
-            found = (d.piece.findings or of_outputs)(d)
-            cures = _cures(d)
+            found = (d.piece.findings or of_observed)(d)
+            cures = _cures(d) if d.piece.observe is None else ""
     failing = [finding.words for finding in found if not finding.holds][:MOST_FINDINGS]
     holding = [finding.words for finding in found if finding.holds][:MOST_FINDINGS]
     texts = ["This is not a mistake that I know."]
@@ -292,6 +316,8 @@ def _unknown(d: Diagnosis, seen: str, inputs: Inputs) -> Description:
         )
     departs = _departs(d, inputs)
     question = departs or "Work through this input with a pencil: where does the code leave it?"
+    if failing and not departs:
+        question = f"Begin here: {failing[0]}. Which line of yours makes it so?"
     return Description(
         seen,
         question,

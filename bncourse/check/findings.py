@@ -88,6 +88,22 @@ def of_outputs(d: Diagnosis) -> list[Finding]:
     ]
 
 
+def of_observed(d: Diagnosis) -> list[Finding]:
+    """Say of each output, or of each fact, that was observed whether it is right."""
+    got, right = d.observed[0].value, d.expected[0].value
+    if not isinstance(got, tuple) or not isinstance(right, tuple):
+        return []
+    if d.piece.facts:
+        pairs = zip(d.piece.facts, got[0], right[0], strict=True)
+        return [_found(a == b, f"{fact}", f"{fact}: not so") for fact, a, b in pairs]
+    m = len(d.inputs["x"])
+    return [
+        ratio_finding(symbol, np.asarray(a, float), b, m)
+        for symbol, a, b in zip(d.piece.outputs, got, right, strict=True)
+        if not np.iscomplexobj(a)
+    ]
+
+
 def _normalised(d: Diagnosis, values: Array, inputs: dict[str, Any]) -> Array:
     """Return (z̃ − β)/γ with one unit (or example) per column."""
     norm: Array = (values - inputs["beta"]) / inputs["gamma"]

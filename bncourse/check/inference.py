@@ -25,6 +25,7 @@ _EPSILON = (
     mistake("no-epsilon", "var + epsilon → var"),
     mistake("epsilon-minus", "var + epsilon → var - epsilon"),
     mistake("epsilon-outside-root", "np.sqrt(var + epsilon) → (np.sqrt(var) + epsilon)"),
+    mistake("sigma-for-variance", "var + epsilon → np.sqrt(var) + epsilon"),
     mistake("epsilon-hard-coded", "var + epsilon → var + 1e-5"),
     mistake("epsilon-hard-coded", "var + epsilon → var + 1e-8"),
     mistake("no-root", "np.sqrt(var + epsilon) → (var + epsilon)"),
@@ -179,6 +180,18 @@ def running_statistics(running_mean, running_var, z, decay):
                 "running-standard-deviation",
                 "return new_mean, new_var → return new_mean, np.sqrt(new_var)",
             ),
+            mistake(
+                "variance-around-running-mean",
+                "unbiased_var\n → np.sum((z - new_mean) ** 2, axis=0) / (len(z) - 1)\n",
+            ),
+            mistake(
+                "variance-around-running-mean",
+                "unbiased_var\n → np.mean((z - new_mean) ** 2, axis=0)\n",
+            ),
+            mistake(
+                "variance-around-running-mean",
+                "unbiased_var\n → np.mean((z - running_mean) ** 2, axis=0)\n",
+            ),
             mistake("axis-1", "axis=0 → axis=1"),
             mistake("whole-array", "z.mean(axis=0) → z.mean()", "axis=0, ddof=1 → ddof=1"),
             mistake("whole-array", "z.mean(axis=0) → z.mean()"),
@@ -251,6 +264,7 @@ def moving_average(values, decay):
                 "bias-correction-off-by-one",
                 "v / (1 - decay ** t) → (v / (1 - decay ** (t - 1)) if t > 1 else v)",
             ),
+            mistake("decay-times-t", "decay ** t → decay * t"),
             mistake(
                 "corrected-value-kept",
                 "averages.append(v / (1 - decay ** t)) → "

@@ -8,7 +8,7 @@ from bncourse.check.diagnosis import register
 from bncourse.check.pieces import Function, Inputs, Piece, mistake
 from bncourse.check.probes import Probe, Setting
 from bncourse.check.quarantine import NotUsable, Raised, attempt
-from bncourse.check.watching import observe_shake, run_shake
+from bncourse.check.watching import SHIFT_FACTS, observe_shake, run_shake
 from bncourse.check.words import array
 
 
@@ -65,6 +65,8 @@ class Shake(Layer):
         return dz
 """,
         outputs=("the shifts",),
+        returns="a Layer",
+        facts=SHIFT_FACTS,
         mistakes=(
             mistake("shift-per-example", "size=x.shape[1] → size=x.shape"),
             mistake("axis-1", "size=x.shape[1] → size=(len(x), 1)"),

@@ -14,7 +14,7 @@ from bncourse.check.pieces import Function, Inputs, Piece, mistake
 from bncourse.check.probes import Probe
 from bncourse.check.quarantine import NotUsable, Outcome, Raised, attempt, copied, same
 from bncourse.check.symptoms import log_clipped, rate_ignored
-from bncourse.check.watching import examples, observe_loop, observe_step, run_loop
+from bncourse.check.watching import LOOP_FACTS, examples, observe_loop, observe_step, run_loop
 from bncourse.check.words import array, listed, number
 
 CROSS_ENTROPY = register(
@@ -95,6 +95,18 @@ def cross_entropy(logits, labels):
         findings=of_cross_entropy,
         symptoms=log_clipped,
     )
+)
+
+#: What the numbers of `features` are about, each as it is where all is right.
+DEAL_FACTS = (
+    "the batches have the right sizes and number",
+    "every example comes",
+    "no example comes twice",
+    "each label goes with its example",
+    "the examples are shuffled",
+    "examples, not batches, are shuffled",
+    "equal generators give equal orders",
+    "other generators give other orders",
 )
 
 #: More batches than any answer needs: what still comes then never ends.
@@ -273,6 +285,8 @@ def mini_batches(x, y, batch_size, rng):
     return batches
 """,
         outputs=("the batches", "x"),
+        returns="pairs of examples and labels, one pair a batch",
+        facts=DEAL_FACTS,
         mistakes=(
             mistake(
                 "starts-shuffled",
@@ -369,6 +383,7 @@ def training_step(net, x, y, learning_rate):
     return loss
 """,
         outputs=("the loss", "the change of θ", "the running means", "the running variances"),
+        returns="the loss, one number",
         mistakes=(
             mistake("evaluation-mode-in-training", "training=True → training=False"),
             mistake("step-uphill", "-= learning_rate → += learning_rate"),
@@ -435,12 +450,22 @@ def _show_loop(f: Function) -> str:
             return f"{given}, your function raised {run.value}."
         words = run.value.words if isinstance(run.value, NotUsable) else "nothing"
         return f"{given}, {words} came."
-    rows = listed([f"({', '.join(map(str, batch))})" for batch in run["rows"][:8]])
-    text = f"{given}, your batches were {rows}"
+
+    def brackets(parts: list[Any]) -> str:
+        return listed([f"({', '.join(map(str, part))})" for part in parts[:8]])
+
+    text = f"{given}, your batches were {brackets(run['rows'])}"
+    where = [[int(np.flatnonzero(inputs["y"] == label)[0]) for label in u] for u in run["labels"]]
+    if any((inputs["y"][r] != u).any() for r, u in zip(run["rows"], run["labels"], strict=True)):
+        text += f", with labels like those of {brackets(where)}"
+    if not all(run["training"]):
+        text += ", in evaluation mode"
     moved = np.abs(np.array(run["change"])).max()
-    text += f"; the largest change of a parameter in a step was {number(moved, 3)}"
-    count = run["losses"].size
-    return f"{text}; {count} loss{'es' * (count != 1)} came back for {len(run['rows'])} steps."
+    step = np.abs(inputs["learning_rate"] * np.array(run["dtheta"])).max()
+    text += f"; a step moved a parameter by {number(moved, 3)} at most, where rate times "
+    text += f"gradient was {number(step, 3)} at most"
+    count, steps = run["losses"].size, len(run["rows"])
+    return f"{text}; {count} loss{'es' * (count != 1)} came back for {steps} steps."
 
 
 _ORDER = "        order = rng.permutation(len(x))\n"
@@ -463,6 +488,8 @@ def training_loop(net, x, y, batch_size, learning_rate, epochs, rng):
     return losses
 """,
         outputs=("the training",),
+        returns="the losses of all steps",
+        facts=LOOP_FACTS,
         mistakes=(
             mistake(
                 "not-reshuffled",

@@ -149,6 +149,20 @@ SAID: dict[str, Said] = {
         "comes before a sum, so ε was not in the denominator.",
         "Put brackets around the denominator, with ε added to the variance under the root.",
     ),
+    "sigma-for-variance": Said(
+        _E,
+        "ε has the units of which: of z, or of z²?",
+        "On every input your numbers are those of √(σ + ε): σ stands where σ² belongs, so the "
+        "root is taken twice.",
+        "Put the variance under the root.",
+    ),
+    "squared-after-averaging": Said(
+        _ST,
+        "What is the mean of z − μ, for any z?",
+        "Your σ² is 0: the distances from the mean are averaged first and squared then, and they "
+        "always average to 0. What is left under the root is ε.",
+        "Square each distance before you average.",
+    ),
     "epsilon-squared": Said(
         _E,
         "ε is {epsilon} here. What is added to the variance in yours?",
@@ -222,6 +236,14 @@ SAID: dict[str, Said] = {
         "One number stands for all units together, where each needs its own: a mean or a variance "
         "was taken over the whole array.",
         "Take it over the examples only, so that each unit keeps its own.",
+    ),
+    "standardize.whole-array": Said(
+        _S,
+        "How many means, and how many σ, do you compute, and how many features are there?",
+        "One number stands for all features together, where each needs its own: a mean or a "
+        "standard deviation was taken over the whole array, and features in other units stay in "
+        "other units.",
+        "Take it over the examples only, so that each feature keeps its own.",
     ),
     "layer_norm.whole-array": Said(
         _AX,
@@ -550,6 +572,20 @@ SAID: dict[str, Said] = {
         "Your correction counts one step too few or too many. After t values, the first being "
         "t = 1, the weights add up to 1 − dᵗ.",
         "Count the values from 1.",
+    ),
+    "decay-times-t": Said(
+        "sec-inference-average",
+        "After t values, is the weight of what was there before the first d·t, or dᵗ?",
+        "Your correction multiplies the decay by t. Each step multiplies what is old by d once "
+        "more: a power.",
+        "Take the power of the decay.",
+    ),
+    "variance-around-running-mean": Said(
+        "sec-inference-variance",
+        "Around which number are the batch's squares taken: its own mean, or the running one?",
+        "The squares are taken around the running mean, so the distance between the two means is "
+        "counted as spread of the batch.",
+        "Take the unbiased variance of the batch around its own mean.",
     ),
     "corrected-value-kept": Said(
         "sec-inference-average",

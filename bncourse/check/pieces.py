@@ -74,6 +74,10 @@ class Piece:
         Tells properties and factors, where no name fits.
     symptoms : callable, optional
         Recognises the mistakes whose numbers are not those of one edit.
+    returns : str
+        What it returns, in words, where the outputs' symbols don't say it.
+    facts : tuple of str
+        What each observed fact is about, where facts are observed.
     separate : bool
         Whether what is observed are separate facts, each of which speaks for itself; then two
         mistakes are known by the facts of both, with no need to try all pairs.
@@ -93,6 +97,8 @@ class Piece:
     show: Callable[[Function], str] | None = None
     findings: Callable[..., Any] | None = None
     symptoms: Callable[..., Any] | None = None
+    returns: str = ""
+    facts: tuple[str, ...] = ()
     separate: bool = False
     library: tuple[str, ...] = ()
     arguments: tuple[str, ...] = field(init=False)

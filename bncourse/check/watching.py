@@ -344,3 +344,35 @@ def _of_shifts(runs: list[Any], inputs: Inputs) -> Array:
         ],
         float,
     )
+
+
+#: What the numbers of `observe_loop` are about, each as it is where all is right.
+LOOP_FACTS = (
+    "the batches have the right sizes and number",
+    "every example comes in every epoch",
+    "no example comes twice in an epoch",
+    "the examples are shuffled",
+    "examples, not batches, are shuffled",
+    "equal generators give equal orders",
+    "other generators give other orders",
+    "each epoch has an order of its own",
+    "each label goes with its example",
+    "the gradient sent back is that of the mean loss",
+    "w and b move by −rate times gradient",
+    "γ and β move by −rate times gradient",
+    "θ moves along the gradient of the last batch alone, with one rate",
+    "the losses are those of the steps",
+    "all passes are in training mode",
+    "there is one pass for each step",
+)
+SHIFT_FACTS = (
+    "distances between examples stay",
+    "all examples of a unit move alike",
+    "each unit has a shift of its own",
+    "each step has a shift of its own",
+    "evaluation changes nothing",
+    "the gradient passes as it is",
+    "equal generators give equal shifts",
+    "other generators give other shifts",
+    "the shifts are spread evenly over ±level",
+)

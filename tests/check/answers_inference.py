@@ -142,6 +142,14 @@ def _(running_mean, running_var, z, decay):
 
 @wrong("running_statistics", "unknown")
 def _(running_mean, running_var, z, decay):
+    """The median of the batch."""
+    return decay * running_mean + (1 - decay) * np.median(z, axis=0), (
+        decay * running_var + (1 - decay) * z.var(0, ddof=1)
+    )
+
+
+@wrong("running_statistics", "variance-around-running-mean")
+def _(running_mean, running_var, z, decay):
     """Squares around the running mean."""
     mean = decay * running_mean + (1 - decay) * z.mean(0)
     var = decay * running_var + (1 - decay) * ((z - mean) ** 2).sum(0) / (len(z) - 1)

@@ -23,8 +23,8 @@ CALLS = sorted(RIGHT)
 
 @pytest.mark.parametrize("call", CALLS)
 def test_right_functions_are_accepted(call):
-    for f in RIGHT[call]:
-        for seed in SEEDS:
+    for seed in SEEDS:
+        for f in RIGHT[call]:
             result = getattr(check, call)(f, seed=seed)
             where = (
                 f"line {f.__code__.co_firstlineno}, seed {seed}" if hasattr(f, "__code__") else f
@@ -35,8 +35,8 @@ def test_right_functions_are_accepted(call):
 
 @pytest.mark.parametrize("call", CALLS)
 def test_wrong_functions_are_refused_by_their_name(call):
-    for names, f in WRONG[call]:
-        for seed in SEEDS:
+    for seed in SEEDS:
+        for names, f in WRONG[call]:
             result = getattr(check, call)(f, seed=seed)
             where = (
                 f"line {f.__code__.co_firstlineno}, seed {seed}" if hasattr(f, "__code__") else f
