@@ -83,12 +83,18 @@ def prepared(piece_name: str, seed: int) -> tuple[list[Probe], list[Outcome]]:
     return found, [observe(piece, piece.reference, upcast(probe.inputs)) for probe in found]
 
 
-@lru_cache(maxsize=64)
-def catalogue(piece_name: str, seed: int) -> list[tuple[str, list[Outcome]]]:
-    """Return the outcomes of each catalogued mistake on the plain probes."""
+@lru_cache(maxsize=4096)
+def _catalogued(piece_name: str, seed: int, index: int) -> list[Outcome]:
     piece = _PIECES[piece_name]
     plain = [probe for probe in prepared(piece_name, seed)[0] if probe.plain]
-    return [(name, [observe(piece, f, p.inputs) for p in plain]) for name, f in piece.programs()]
+    program = piece.program(piece.mistakes[index])
+    return [observe(piece, program, probe.inputs) for probe in plain]
+
+
+def catalogue(piece_name: str, seed: int) -> Iterator[tuple[str, list[Outcome]]]:
+    """Yield each catalogued mistake's name and its outcomes on the plain probes, once computed."""
+    for index, known in enumerate(_PIECES[piece_name].mistakes):
+        yield known.name, _catalogued(piece_name, seed, index)
 
 
 @dataclass(frozen=True)

@@ -123,12 +123,16 @@ class Piece:
         """The right function."""
         return compiled(self.source, self.library)
 
+    def program(self, known: Mistake) -> Function:
+        """Return the function of a mistake."""
+        source = known.apply(self.source)
+        assert source is not None, f"{known} does not apply to {self.name}"
+        return compiled(source, self.library)
+
     def programs(self) -> Iterator[tuple[str, Function]]:
         """Yield the name and the function of each mistake."""
-        for m in self.mistakes:
-            source = m.apply(self.source)
-            assert source is not None, f"{m} does not apply to {self.name}"
-            yield m.name, compiled(source, self.library)
+        for known in self.mistakes:
+            yield known.name, self.program(known)
 
     def pairs(self) -> Iterator[tuple[tuple[str, str], Function]]:
         """Yield the names and the function of each two mistakes made at once."""

@@ -50,18 +50,10 @@ def network(seed: int, dtype: str = "float64", watched: bool = False) -> Sequent
     net = Sequential([Watch(), *hidden, Watch()] if watched else hidden)
     net.theta[...] = net.theta + rng.uniform(-0.3, 0.3, net.theta.size)
     # An earlier step has left its gradients, which a step without a backward pass would take.
-    x = rng.normal(size=(6, n_in)).astype(dtype)
-    net.forward(x, training=True)
-    net.backward(rng.normal(size=(6, n_out)).astype(dtype))
+    net.dtheta[...] = rng.normal(size=net.dtheta.size)
     (norm,) = net.batch_norms
-    norm.running_mean[...] = rng.normal(size=n)
-    norm.running_var[...] = rng.uniform(0.5, 2.0, n)
+    norm.set_statistics(rng.normal(size=n).astype(dtype), rng.uniform(0.5, 2.0, n).astype(dtype))
     if watched:
-        for watch in (net.layers[0], net.layers[-1]):
-            assert isinstance(watch, Watch)
-            watch.outputs.clear()
-            watch.gradients.clear()
-            watch.moments.clear()
         first = net.layers[0]
         assert isinstance(first, Watch)
         # By a function: a layer must not hold a network.
@@ -94,7 +86,7 @@ def observe_step(f: Function, inputs: Inputs) -> Outcome:
 def observe_loop(f: Function, inputs: Inputs) -> Outcome:
     """Return what is true of a training whatever the random numbers are."""
     runs = []
-    for seed, overall in ((1, 2), (1, 3), (4, 5)):
+    for seed, overall in ((1, 2), (1, 3), (4, 5))[: inputs["runs"]]:
         np.random.seed(overall)  # noqa: NPY002
         run = run_loop(f, inputs, seed)
         if isinstance(run, Outcome):
@@ -194,8 +186,8 @@ def _of_order(runs: list[dict[str, Any]], inputs: Inputs) -> list[float]:
         any((count > 1).any() for count in counts),
         in_order,
         blocks,
-        order(runs[0]) == order(runs[1]),
-        order(runs[0]) == order(runs[2]) and not in_order,
+        len(runs) < 2 or order(runs[0]) == order(runs[1]),
+        len(runs) > 2 and order(runs[0]) == order(runs[2]) and not in_order,
         again and not in_order,
     ]
 
