@@ -105,8 +105,8 @@ $(CONFORMANCE)/.installed: tests/conformance/requirements.txt
 	@touch $@
 
 coverage: $(STAMP) ## measure which branches of the package the tests take
-	$(BIN)/python -m pytest tests/unit tests/property tests/chapters tests/conformance tests/claims \
-		-n 2 -q --cov --cov-fail-under=98
+	$(BIN)/python -m pytest tests/unit tests/check tests/property tests/chapters tests/conformance \
+		tests/claims -n 2 -q --cov --cov-fail-under=98
 
 mutants: $(VENV)/.maintain ## change the code in many small ways and see that a unit test notices each
 	$(BIN)/python tools/maintain/mutants.py

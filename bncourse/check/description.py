@@ -204,8 +204,7 @@ def _difference(d: Diagnosis, expected: Outcome, got: Outcome) -> str:
     symbols = d.piece.outputs
     assert isinstance(right, tuple)
     if isinstance(came, Raised):
-        where = f" ({'; '.join(came.where)})" if came.where else ""
-        return f"{_expected(symbols, right)}, and your function raised {came}{where}."
+        return f"{_expected(symbols, right)}, and your function raised {came.told}."
     if isinstance(came, NotUsable):
         return f"{_expected(symbols, right)}, and {came.words} came."
     parts, fine = [], []

@@ -37,7 +37,7 @@ def _show(cls: Function) -> str:
     given = "With x = ((1, 10), (3, 10), (5, 40)) and level 0.5"
     run = attempt(lambda: run_shake(cls, inputs, 0))
     if isinstance(run, Raised):
-        return f"{given}, your layer raised {run}."
+        return f"{given}, your layer raised {run.told}."
     if isinstance(run, NotUsable):
         return f"{given}, {run.words} came."
     outputs, dx, evaluated = run

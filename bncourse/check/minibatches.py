@@ -259,7 +259,7 @@ def _show(f: Function) -> str:
     given = "With ten examples numbered 0 to 9, labelled with the same numbers, in batches of 4"
     order = _order(batches, inputs)
     if isinstance(order, Raised):
-        return f"{given}, your function raised {order}."
+        return f"{given}, your function raised {order.told}."
     if isinstance(order, NotUsable):
         return f"{given}, what came was {order.words}."
 
@@ -358,7 +358,7 @@ def _show_step(f: Function) -> str:
     right = observe_step(TRAINING_STEP.reference, inputs).value
     given = "On a network of 4, 5 and 3 units, 6 examples and a rate of 0.3"
     if isinstance(got, Raised):
-        return f"{given}, your function raised {got}."
+        return f"{given}, your function raised {got.told}."
     if isinstance(got, NotUsable) or not isinstance(right, tuple):
         return f"{given}, {got.words if isinstance(got, NotUsable) else 'nothing'} came."
     texts = []
@@ -448,7 +448,7 @@ def _show_loop(f: Function) -> str:
     run = run_loop(f, inputs | {"batch_size": 3}, 0)
     if isinstance(run, Outcome):
         if isinstance(run.value, Raised):
-            return f"{given}, your function raised {run.value}."
+            return f"{given}, your function raised {run.value.told}."
         words = run.value.words if isinstance(run.value, NotUsable) else "nothing"
         return f"{given}, {words} came."
 

@@ -38,6 +38,11 @@ class Raised:
     def __str__(self) -> str:
         return f"{self.kind}: {self.text}" if self.text else self.kind
 
+    @property
+    def told(self) -> str:
+        """The error and the reader's lines that led to it."""
+        return f"{self} ({'; '.join(self.where)})" if self.where else str(self)
+
 
 @dataclass(frozen=True)
 class NotUsable:

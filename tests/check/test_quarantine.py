@@ -193,3 +193,23 @@ def test_nothing_but_numpy_is_needed():
     )
     assert done.stdout.startswith("Wrong. With z = (0, 2)")
     assert "Hint 1 of 3." in done.stdout
+
+
+def test_lines_are_shown_where_networks_are_trained_too():
+    def step(net, x, y, learning_rate):
+        return net.forward(x)
+
+    message = check.training_step(step).message
+    assert "in step: return net.forward(x)" in message
+    assert "layers.py" not in message
+
+
+def test_a_loop_that_yields_is_no_list_of_losses():
+    def loop(net, x, y, batch_size, learning_rate, epochs, rng):
+        while True:
+            yield 0.0
+
+    result = check.training_loop(loop)
+    assert result.mistake == "wrong-return"
+    assert "a generator" in result.message
+    assert "the losses of all steps" in result.message

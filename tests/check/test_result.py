@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bncourse import check
+from bncourse import MiniBatches, SoftmaxCrossEntropy, check
 
 
 def batch_norm(z, gamma, beta, epsilon):
@@ -153,3 +153,23 @@ def test_each_call_takes_a_seed_by_keyword(call):
         f(lambda: None, 1)
     assert f(lambda: None, seed=1).mistake == "raised"
     assert f.__doc__
+
+
+def test_facts_tell_where_a_loop_is_off():
+    def loop(net, x, y, batch_size, learning_rate, epochs, rng):
+        velocity, losses = 0, []
+        for _ in range(epochs):
+            for x_t, y_t in MiniBatches(x, y, batch_size, rng):
+                loss, dlogits = SoftmaxCrossEntropy()(net.forward(x_t, training=True), y_t)
+                net.backward(dlogits)
+                velocity = 0.9 * velocity + net.dtheta
+                net.theta -= learning_rate * velocity
+                losses.append(loss)
+        return losses
+
+    result = check.training_loop(loop)
+    assert result.mistake == "unknown"
+    assert "θ moves along the gradient of the last batch alone, with one rate: not so" in (
+        result.message
+    )
+    assert "every example comes in every epoch" in result.message
