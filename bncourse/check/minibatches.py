@@ -14,7 +14,14 @@ from bncourse.check.pieces import Function, Inputs, Piece, mistake
 from bncourse.check.probes import Probe
 from bncourse.check.quarantine import NotUsable, Outcome, Raised, attempt, copied, same
 from bncourse.check.symptoms import log_clipped, rate_ignored
-from bncourse.check.watching import LOOP_FACTS, examples, observe_loop, observe_step, run_loop
+from bncourse.check.watching import (
+    LOOP_FACTS,
+    examples,
+    neighbours,
+    observe_loop,
+    observe_step,
+    run_loop,
+)
 from bncourse.check.words import array, listed, number
 
 CROSS_ENTROPY = register(
@@ -182,9 +189,7 @@ def features(deals: list[Any], inputs: Inputs) -> np.ndarray[Any, Any]:
     given = np.concatenate([*labels, []]).astype(int)
     counts = np.bincount(flat[(flat >= 0) & (flat < m)], minlength=m)
     in_order = all(_identity(deal[0]) for deal in deals)
-    blocks = size > 1 and all(
-        (np.diff(batch) == 1).all() for deal in deals for batch in deal[0] if len(batch)
-    )
+    blocks = size > 1 and neighbours([batch for deal in deals for batch in deal[0]])
     lengths = [len(batch) for batch in examples]
     full, rest = divmod(m, size)
     if lengths == [size] * full + [rest] * (rest > 0):

@@ -731,8 +731,8 @@ SAID: dict[str, Said] = {
     "starts-shuffled": Said(
         "",
         "Look at the numbers inside one batch. What do they have in common, in every epoch?",
-        "Each of your batches holds neighbours, in their old order: the batches are shuffled, not "
-        "the examples. Neighbours in a file are often of one kind, and the same ones meet in "
+        "Each of your batches holds neighbours: the batches are shuffled, not the "
+        "examples. Neighbours in a file are often of one kind, and the same ones meet in "
         "every epoch.",
         "Shuffle the examples, then cut.",
     ),

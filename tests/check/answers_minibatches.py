@@ -183,3 +183,19 @@ def _(x, y, batch_size, rng):
     order = rng.permutation(len(x))
     for s in range(0, len(x) + batch_size, batch_size):
         yield x[order[s : s + batch_size]], y[order[s : s + batch_size]]
+
+
+@wrong("mini_batches", "starts-shuffled")
+def _(x, y, batch_size, rng):
+    """Shuffles inside each batch."""
+    for s in rng.permutation(np.arange(0, len(x), batch_size)):
+        batch = rng.permutation(np.arange(s, min(s + batch_size, len(x))))
+        yield x[batch], y[batch]
+
+
+@wrong("mini_batches", "starts-shuffled")
+def _(x, y, batch_size, rng):
+    """Turns the data round by a random number."""
+    order = np.roll(np.arange(len(x)), rng.integers(1, len(x)))
+    for s in range(0, len(x), batch_size):
+        yield x[order[s : s + batch_size]], y[order[s : s + batch_size]]

@@ -528,6 +528,14 @@ for names, methods in (
             "draw": lambda self, x: np.random.uniform(-self.level, self.level, self.n)  # noqa: NPY002
         },
     ),
+    (
+        ["below-level"],
+        {
+            "draw": lambda self, x: (
+                self.rng.uniform(-self.level, self.level, self.n) * (np.arange(self.n) > 0)
+            )
+        },
+    ),
     (["one-sided"], {"draw": lambda self, x: self.level * self.rng.random(self.n)}),
     (["beyond-level"], {"draw": lambda self, x: self.level * self.rng.normal(size=self.n)}),
     (["wrong-dtype"], {"_forward": lambda self, x, training: x + self.draw(x) if training else x}),
