@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ..loading import load
+from .server import serve
 from .visits import HTML, start, stop
 
 
@@ -15,7 +15,7 @@ def server():
     """The book as a public server sends it: compressed, with its own 404 page."""
     if not (HTML / "index.html").is_file():
         pytest.fail("expected the built book in _build/html: run `make book` first")
-    with load("gzip_server").serve(HTML) as httpd:
+    with serve(HTML) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()

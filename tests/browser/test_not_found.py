@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from ..loading import load
+from .server import serve
 from .visits import HTML, ROOT, Visit
 
 AXE = (ROOT / "tests" / "browser" / "axe.min.js").read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ def below(tmp_path_factory):
     root = tmp_path_factory.mktemp("site")
     shutil.copytree(HTML, root / "course")
     shutil.copy(HTML / "404.html", root / "404.html")
-    with load("gzip_server").serve(root) as httpd:
+    with serve(root) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()

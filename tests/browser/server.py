@@ -1,9 +1,10 @@
 """Serve the built book as a public server would: compressed, and cacheable.
 
-    python tools/gzip_server.py [PORT] [FOLDER]
+    python tests/browser/server.py [PORT] [FOLDER]
 
-For measuring what a page weighs and how fast it opens. Python's own `http.server` sends files as
-they are, which no public server does. An address without a page gets the book's 404 page.
+For the tests of this folder, and for measuring what a page weighs and how fast it opens. Python's
+own `http.server` sends files as they are, which no public server does. An address without a page
+gets the book's 404 page.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 COMPRESSED = {".html", ".css", ".js", ".svg", ".json", ".ttf", ".ipynb", ".txt"}
 
 
