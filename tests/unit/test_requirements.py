@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: What lies in this repository.
-OURS = {"bncourse", "benchmarks", "tests", "tools", "notebooks"}
+OURS = {"bncourse", "benchmarks", "tests", *(path.stem for path in (ROOT / "tools").glob("*.py"))}
 #: Packages that are installed under another name than they are imported.
 DISTRIBUTION = {
     "PIL": "pillow",
@@ -34,7 +34,7 @@ LISTS = {
     "tools/maintain": ["tools/maintain/requirements.txt"],
     "benchmarks": ["benchmarks/requirements.txt"],
 }
-EXTRA = {name for extra in LISTS.values() for name in extra}
+EXTRA = sorted({name for extra in LISTS.values() for name in extra})
 
 
 def names(lines):
