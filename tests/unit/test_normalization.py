@@ -140,7 +140,7 @@ def test_the_cache_is_what_was_applied_and_not_an_alias(rng):
     for training in (True, False):
         layer.forward(z, training=training)
         right = layer.backward(dz)
-        cache = layer.cache
+        cache = [a for a in layer.cache if isinstance(a, np.ndarray)]
         kept = [a.copy() for a in cache]
         layer.params["gamma"] += 5.0
         layer.set_statistics(np.ones(3), np.ones(3))
@@ -235,7 +235,8 @@ def test_float32_gradients_of_batch_norm_are_float32(rng):
     z, one = rng.normal(size=(8, 3)).astype(np.float32), np.ones(3, np.float32)
     z_tilde, cache = batch_norm(z, one, one, 1e-5)
     gradients = batch_norm_backward(np.ones_like(z), cache)
-    assert [a.dtype for a in (z_tilde, *cache, *gradients)] == [np.float32] * 9
+    kept = [a for a in cache if isinstance(a, np.ndarray)]
+    assert {a.dtype for a in (z_tilde, *kept, *gradients)} == {np.dtype(np.float32)}
 
 
 def test_a_float32_fold_is_computed_in_float32(rng):
