@@ -117,10 +117,11 @@ def test_every_listed_mutant_has_a_reason_and_a_line_that_exists():
         assert set(was.splitlines()) <= lines, f"{name}: {was}"
 
 
-def test_the_modules_of_the_issue_are_mutated():
+def test_the_modules_of_the_formulas_are_mutated():
     assert set(mutants.MODULES) == {
         "normalization",
         "statistics",
+        "averages",
         "losses",
         "optimizers",
         "layers",
