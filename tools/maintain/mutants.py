@@ -76,9 +76,9 @@ def prepare() -> None:
 
 
 def undecorated(source: str) -> str:
-    """Return the same program with the doors put before their functions after the definition.
+    r"""Return the same program with the doors put before their functions after the definition.
 
-    >>> print(undecorated("@_door(check)\\ndef f(\\n    x\\n):\\n    return x\\n\\n\\ny = 1\\n"))
+    >>> print(undecorated("@_door(check)\ndef f(\n    x\n):\n    return x\n\n\ny = 1\n"))
     def f(
         x
     ):
