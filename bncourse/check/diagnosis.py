@@ -365,13 +365,16 @@ def _ignored(d: Diagnosis) -> Iterator[str]:
     if d.piece.observe is not None:
         return
     base = d.ask()
-    other = probes(d.piece, d.seed + 1)[0].inputs
     if base is None:
         return
+    others = [probes(d.piece, d.seed + more)[0].inputs for more in (1, 2, 3)]
     for name in d.piece.arguments:
-        changes = {name: other[name] * 0.5 if name == "epsilon" else other[name]}
-        got = d.ask(**changes)
-        if got is not None and all(map(np.array_equal, base, got)):
+        values = [other[name] for other in others]
+        if isinstance(values[0], float):
+            # A number may be rounded on the way, so it is also tried far from where it was.
+            values += [values[0] / 2, values[0] / 5]
+        found = [d.ask(**{name: value}) for value in values]
+        if all(got is not None and all(map(np.array_equal, base, got)) for got in found):
             yield name
 
 

@@ -305,8 +305,13 @@ def _of_shifts(runs: list[Any], inputs: Inputs) -> Array:
     residual = outputs - outputs.mean(axis=1, keepdims=True) - slopes[:, None] * centred
     scaled = bool(apart and np.abs(residual).max() < exact)
     size = np.abs(shifts).max()
+    gaps = np.diff(np.sort(shifts, axis=1), axis=1)
+    # Where some examples of a unit move alike and others don't, x decides and not chance.
+    partly = apart and bool(((gaps < exact).any(axis=1) & (gaps > exact).any(axis=1)).any())
     if scaled:
         kind = 0
+    elif partly:
+        kind = 6
     elif size < exact:
         kind = 1
     elif size > level * (1 + exact):
