@@ -107,6 +107,15 @@ def test_a_copy_is_independent_and_keeps_what_was_put_on_it(net, duplicate, rng)
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
+def test_a_copy_has_the_same_dtype_and_widths(duplicate):
+    net = Sequential([Residual([Dense(4, 4, dtype=np.float32)]), Dense(4, 3, dtype=np.float32)])
+    twin = duplicate(net)
+    assert (twin.dtype, twin.n_in, twin.n_out) == (np.float32, 4, 3)
+    assert twin.theta.dtype == twin.dtheta.dtype == twin.layers[1].w.dtype == np.float32
+    assert twin.forward(np.ones((2, 4), np.float32), training=True).dtype == np.float32
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
 def test_a_copied_layer_is_free_and_independent(net, duplicate, rng):
     net.forward(rng.normal(size=(8, 6)), training=True)
     twin = duplicate(net.layers[0])

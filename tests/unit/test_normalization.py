@@ -128,6 +128,8 @@ def test_evaluation_is_an_affine_map_on_the_way_back_too(rng):
     layer.set_statistics(np.array([1.0, 2.0, 3.0]), np.array([4.0, 9.0, 0.25]))
     z_norm = (z - [1.0, 2.0, 3.0]) / [2.0, 3.0, 0.5]
     layer.forward(z, training=False)
+    np.testing.assert_array_equal(layer.cache.mean, [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(layer.cache.var, [4.0, 9.0, 0.25])
     np.testing.assert_allclose(layer.backward(dz), dz * [0.5, 2 / 3, -2.0], rtol=1e-14)
     np.testing.assert_allclose(layer.grads["gamma"], (dz * z_norm).sum(axis=0), rtol=1e-13)
     np.testing.assert_allclose(layer.grads["beta"], dz.sum(axis=0), rtol=1e-13)
@@ -256,9 +258,18 @@ def test_evaluation_makes_two_arrays_of_the_size_of_the_batch():
     assert peak_of(lambda: norm.forward(z, training=False)) < 2.5 * z.nbytes
 
 
-def test_batch_norm_makes_two_arrays_of_the_size_of_the_batch():
+def test_batch_norm_makes_two_arrays_of_the_size_of_the_batch_and_one_on_the_way_back():
     z, one = np.random.default_rng(0).normal(size=(2000, 50)), np.ones(50)
     assert peak_of(lambda: batch_norm(z, one, one, 1e-5)) < 2.5 * z.nbytes
+    _, cache = batch_norm(z, one, one, 1e-5)
+    assert peak_of(lambda: batch_norm_backward(z, cache)) < 1.5 * z.nbytes
+
+
+def test_the_way_back_of_evaluation_makes_no_float64_arrays_of_float32():
+    norm, z = BatchNorm(50, dtype=np.float32), np.ones((2000, 50), np.float32)
+    norm.set_statistics(z[0], z[0])
+    norm.backward(norm.forward(z, training=False))  # the first time, more is checked
+    assert peak_of(lambda: norm.backward(z)) < 1.5 * z.nbytes
 
 
 def check_batch_norm(z, dz_tilde, epsilon):
