@@ -675,6 +675,14 @@ def growing_average():
 BEFORE_BACKWARD = "backward: expected a forward pass before it, got none"
 #: A mistake, and everything that is said about it.
 WHOLE = {
+    "an activation that is none": (
+        lambda: mlp((2, 3, 2), 5),
+        "activation: expected a function that makes a layer, such as ReLU, got 5",
+    ),
+    "a normalisation that is none": (
+        lambda: mlp((2, 3, 2), norm=5),
+        "norm: expected a function of the width that makes a layer, such as BatchNorm, got 5",
+    ),
     "backward first, activation": (lambda: ReLU().backward(X), BEFORE_BACKWARD),
     "backward first, dense": (lambda: Dense(2, 2).backward(X), BEFORE_BACKWARD),
     "backward first, batch norm": (lambda: BatchNorm(2).backward(X), BEFORE_BACKWARD),

@@ -316,6 +316,13 @@ def test_a_step_is_checked_once(small, monkeypatch):
     train(*small, optimizer=Adam(), batch_size=3, steps=4, after_step=after_step)
     assert all(0 < n <= 10 for n in numbers[1:])
     assert numbers[0] > 10
+    # Through a network's door once, and not through each layer's, on the way back too.
+    net, x, _ = small
+    for mode in (True, False):
+        dz = net.forward(x, training=mode)
+        calls.clear()
+        net.backward(net.forward(x, training=mode) + dz)
+        assert len(calls) <= 4
 
 
 # Ctrl-C
