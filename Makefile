@@ -19,7 +19,7 @@ export MKL_NUM_THREADS = 1
 export VECLIB_MAXIMUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test chapter lint unit notebooks html browser-test lab refresh clean \
+.PHONY: help book test chapter lint unit claims notebooks html browser-test lab refresh clean \
 	pdf vendor links bench times conformance coverage mutants matrix matrix-quick requirements forward
 
 help: ## say what there is
@@ -54,7 +54,10 @@ lint: $(STAMP) ## check style and types
 	$(BIN)/mypy
 
 unit: $(STAMP) ## run the tests of the package, of the claims and of the fixtures
-	$(BIN)/python -m pytest tests --ignore=tests/html --ignore=tests/browser -n 2 -q
+	$(BIN)/python -m pytest tests --ignore=tests/html --ignore=tests/browser -n 2 -q -m "not seeds"
+
+claims: $(STAMP) ## run the tests of the claims, those with two more triples of seeds included
+	$(BIN)/python -m pytest tests/claims -n 2 -q
 
 notebooks: $(STAMP) ## execute every notebook and compare its outputs with the stored ones
 	$(BIN)/python tools/notebooks.py test $(NOTEBOOKS)

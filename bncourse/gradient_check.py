@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bncourse import _checks as check
@@ -69,20 +71,13 @@ def gradient_errors(
     # Differences need all digits of the loss.
     x = check.float_array(x, "x").astype(np.float64, copy=False)
 
-    def cost() -> tuple[float, Floats]:
+    def cost() -> float:
         # Each pass starts from the same state, so that a random layer draws the same numbers.
         with undisturbed(net):
-            return loss(net.forward(x, training=training), y)
+            return loss(net.forward(x, training=training), y)[0]
 
-    numeric = np.empty_like(net.theta)
     with undisturbed(net):
-        for k, kept in enumerate(net.theta.copy()):
-            net.theta[k] = kept + h
-            above, _ = cost()
-            net.theta[k] = kept - h
-            below, _ = cost()
-            net.theta[k] = kept
-            numeric[k] = (above - below) / (2 * h)
+        numeric = _central_differences(cost, net.theta, h)
         _, dz = loss(net.forward(x, training=training), y)
         net.backward(dz, need_input_gradient=False)
         analytic = net.dtheta.copy()
@@ -99,6 +94,19 @@ def gradient_errors(
             errors[f"{i}.{name}"] = difference / scale if difference else 0.0
             start += p.size
     return errors
+
+
+def _central_differences(cost: Callable[[], float], theta: Floats, h: float) -> Floats:
+    """Return the slopes of the cost, which reads θ; θ is left as it was."""
+    slopes = np.empty_like(theta)
+    for k, kept in enumerate(theta.copy()):
+        theta[k] = kept + h
+        above = cost()
+        theta[k] = kept - h
+        below = cost()
+        theta[k] = kept
+        slopes[k] = (above - below) / (2 * h)
+    return slopes
 
 
 def gradient_check(

@@ -125,11 +125,7 @@ def sweep(
     if executor is not None:
         check.instance(executor, Executor, "executor")
     check.flag(progress, "progress")
-    points = _points(grid)
-    seeds = [check.count(seed, "seeds", 0) for seed in check.items(seeds, "seeds")]
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds: expected at least one, all different, got {seeds}")
-    jobs = [(settings, seed) for settings in points for seed in seeds]
+    jobs = _jobs(grid, seeds)
     done: dict[int, Run] = {}
     interrupted = False
     show = _progress_bar(len(jobs)) if progress else lambda: None
@@ -157,6 +153,16 @@ def sweep(
             if not isinstance(future.exception(), KeyboardInterrupt):
                 done[i] = _outcome(future, *jobs[i])
     return SweepResult([done[i] for i in sorted(done)], interrupted)
+
+
+def _jobs(
+    grid: Mapping[str, Iterable[Any]] | Sequence[Settings], seeds: Iterable[int]
+) -> list[tuple[dict[str, Any], int]]:
+    points = _points(grid)
+    seeds = [check.count(seed, "seeds", 0) for seed in check.items(seeds, "seeds")]
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds: expected at least one, all different, got {seeds}")
+    return [(settings, seed) for settings in points for seed in seeds]
 
 
 def _points(grid: Mapping[str, Iterable[Any]] | Sequence[Settings]) -> list[dict[str, Any]]:

@@ -19,10 +19,14 @@ from pages import BY_KEY, ROOT, Chapter
 #: A step: what it checks, and the command, run by the same Python.
 Step = tuple[str, list[str]]
 
+#: Which tests of a chapter run.
+QUICK = "not slow and not seeds"
+
 NOT_CHECKED = """\
 Not checked here, but by `make test`: the style and types of everything else; the library's tests
 (tests/unit, tests/property), those of PyTorch's fixtures and of the other chapters; this chapter's
-tests marked slow; the other notebooks; a build from nothing, and the tests of the other pages."""
+tests marked slow; the other notebooks; a build from nothing, and the tests of the other pages.
+The claims are checked with the book's seeds; `make claims` takes others too."""
 
 
 def steps(chapter: Chapter, root: Path = ROOT) -> Iterator[Step]:
@@ -49,7 +53,7 @@ def steps(chapter: Chapter, root: Path = ROOT) -> Iterator[Step]:
     yield "style", ["ruff", "check", chapter.folder, *tests]
     yield "format", ["ruff", "format", "--check", chapter.folder, *tests]
     yield "types", ["mypy", chapter.folder]
-    yield "runs, figures, claims", ["pytest", "-q", "-m", "not slow", *tests]
+    yield "runs, figures, claims", ["pytest", "-q", "-n", "2", "-m", QUICK, *tests]
     yield "outputs", ["tools/notebooks.py", "test", *notebooks]
     yield "build", ["jupyter-book", "build", "-W", "-n", "--keep-going", ".", "--quiet"]
     names = " or ".join(page.rpartition("/")[2] for page in pages)

@@ -23,7 +23,7 @@ def draw(x, kind, on, hidden=7.0):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")  # its frames are drawn once
 def explorable():
     return Explorable(
         "A <test>",
