@@ -203,6 +203,12 @@ def _layers(results: Results) -> str:
     return _table(["batch norm", "bncourse", "beside the textbook", "beside PyTorch"], rows)
 
 
+def _evaluation(results: Results) -> float:
+    """Return the time of evaluation beside the textbook's, on the first and smallest batch."""
+    case = next(e for e in results["layers"] if e["case"]["part"] == "evaluate")
+    return float(case["ratios"][TEXTBOOK][0])
+
+
 def _growth(results: Results) -> str:
     rows = []
     for entry in results["growth"]:
@@ -253,6 +259,7 @@ def page(results: Results) -> str:
         "steps_table": _steps(results),
         "habits_table": _habits(results),
         "layers_table": _layers(results),
+        "evaluate": f"{_evaluation(results):.2f}",
         "growth_table": _growth(results),
         "exponent_m": f"{exponent(results, 'm'):.2f}",
         "exponent_n": f"{exponent(results, 'n'):.2f}",
