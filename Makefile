@@ -19,7 +19,7 @@ export MKL_NUM_THREADS = 1
 export VECLIB_MAXIMUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test chapter lint unit claims notebooks html browser-test lab refresh clean \
+.PHONY: help book test chapter lint unit claims notebooks html browser-test lab refresh runs clean \
 	pdf vendor links bench times conformance coverage mutants matrix matrix-quick requirements forward
 
 help: ## say what there is
@@ -79,6 +79,9 @@ lab: $(STAMP) ## open JupyterLab on the chapters
 
 refresh: $(STAMP) ## execute the notebooks and store their outputs (NOTEBOOKS=book/x.ipynb for one)
 	$(BIN)/python tools/notebooks.py refresh $(NOTEBOOKS)
+
+runs: $(STAMP) ## compute the stored runs anew (RUNS=name for one; some minutes)
+	$(BIN)/python tools/runs.py $(RUNS)
 
 pdf: $(VENV)/.browser book ## print the whole book as _build/pdf/batch-normalization.pdf
 	$(BIN)/python tools/pdf.py

@@ -1,7 +1,8 @@
 """Show figures with the words of their own outputs as alternative text, and in their size.
 
 A figure's output holds a picture and its words (see ``bncourse.display``). Words typed into the
-page would go stale, so the picture's ``alt`` is taken from the output itself.
+page would go stale, so the picture's ``alt`` is taken from the output itself. So are the cards of
+measured results: below a figure, and all together where ``{experiments}`` stands.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
+from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +20,11 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 from sphinx.util import logging
+
+from bncourse.display.card import card_html, without_card
+
+#: Names and texts of a card.
+Rows = list[tuple[str, str]]
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +44,12 @@ def add_words(app: Sphinx, doctree: nodes.document) -> None:
         }
         if "image/png" not in forms:
             continue
-        words = forms["text/plain"].astext().strip() if "text/plain" in forms else ""
+        text = forms["text/plain"].astext().strip() if "text/plain" in forms else ""
+        words, card = without_card(text)
+        if card:
+            # Tables and explorables bring their card with their HTML.
+            below = nodes.raw("", card_html(card), format="html")
+            bundle.parent.insert(bundle.parent.index(bundle) + 1, below)
         for image in forms["image/png"].findall(nodes.image):
             if not words or words.startswith("<"):
                 logger.warning("a picture without words", location=image)
@@ -53,6 +66,63 @@ def _width(path: Path) -> int:
     except OSError:
         return 0
     return struct.unpack(">I", header[16:20])[0] if header[:4] == b"\x89PNG" else 0
+
+
+class experiments(nodes.Element):  # noqa: N801 (docutils names nodes so)
+    """The place of the list of cards, filled when all pages have been read."""
+
+
+class Experiments(Directive):
+    """List the cards of all pages, each with the page that shows the result."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the place."""
+        return [experiments()]
+
+
+def cards(doctree: nodes.document) -> list[Rows]:
+    """Return the cards of a page, each once, in their order."""
+    found: list[Rows] = []
+    for form in doctree.findall(nodes.container):
+        if form.get("mime_type") == "text/plain":
+            _, card = without_card(form.astext().strip())
+            if card and card not in found:
+                found.append(card)
+    return found
+
+
+def list_experiments(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Fill the place of the list."""
+    for place in list(doctree.findall(experiments)):
+        shown: list[nodes.Node] = []
+        for page in _in_order(app):
+            found = cards(app.env.get_doctree(page))
+            if found:
+                title = app.env.titles[page].astext()
+                link = nodes.reference(
+                    "", title, internal=True, refuri=app.builder.get_relative_uri(docname, page)
+                )
+                shown.append(nodes.paragraph("", "", nodes.strong("", "", link)))
+                shown += [nodes.raw("", _entry(card), format="html") for card in found]
+        place.replace_self(shown or [nodes.paragraph("", "No page has a card yet.")])
+
+
+def _entry(card: Rows) -> str:
+    """Return a card under its question."""
+    (_, question), *rest = card
+    return card_html(rest).replace("How this was measured", escape(question))
+
+
+def _in_order(app: Sphinx) -> Iterator[str]:
+    """Yield the pages in the order of reading."""
+    yield app.config.root_doc
+    yield from _below(app.env.toctree_includes, app.config.root_doc)
+
+
+def _below(includes: dict[str, list[str]], page: str) -> Iterator[str]:
+    for name in includes.get(page, []):
+        yield name
+        yield from _below(includes, name)
 
 
 class StoredFigure(Directive):
@@ -83,7 +153,7 @@ class StoredFigure(Directive):
 
     def _figure(self, env: Any, output: Any) -> list[nodes.Node]:
         picture = base64.b64decode(output.data["image/png"])
-        words = output.data["text/plain"]
+        words, _ = without_card(output.data["text/plain"])
         folder = Path(env.app.outdir).parent / "jupyter_execute"
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / f"{hashlib.sha256(picture).hexdigest()}.png"
@@ -97,5 +167,8 @@ class StoredFigure(Directive):
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx, and register the directive."""
     app.connect("doctree-read", add_words)
+    app.connect("doctree-resolved", list_experiments)
+    app.add_node(experiments)
     app.add_directive("stored-figure", StoredFigure)
+    app.add_directive("experiments", Experiments)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -158,14 +158,15 @@ def sweep(
 def _jobs(
     grid: Mapping[str, Iterable[Any]] | Sequence[Settings], seeds: Iterable[int]
 ) -> list[tuple[dict[str, Any], int]]:
-    points = _points(grid)
+    points = grid_points(grid)
     seeds = [check.count(seed, "seeds", 0) for seed in check.items(seeds, "seeds")]
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds: expected at least one, all different, got {seeds}")
     return [(settings, seed) for settings in points for seed in seeds]
 
 
-def _points(grid: Mapping[str, Iterable[Any]] | Sequence[Settings]) -> list[dict[str, Any]]:
+def grid_points(grid: Mapping[str, Iterable[Any]] | Sequence[Settings]) -> list[dict[str, Any]]:
+    """Return the settings at each point of a grid, as `sweep` runs them."""
     if isinstance(grid, Mapping):
         names = list(grid)
         points = [

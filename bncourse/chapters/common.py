@@ -9,6 +9,7 @@ import numpy as np
 
 from bncourse.activations import ReLU
 from bncourse.arrays import Floats, Integers
+from bncourse.chapters.measured import take_down
 from bncourse.data import Digits, load_digits
 from bncourse.layers import Layer
 from bncourse.losses import SoftmaxCrossEntropy
@@ -109,6 +110,21 @@ def train_digits(
     history : History
     """
     digits = load_digits() if digits is None else digits
+    take_down(
+        activation=activation.__name__,
+        arm=_name(norm) if batch_norm else "without batch norm",
+        init=init,
+        gain=gain,
+        inputs=describe_inputs(digits.x_train),
+        sizes="-".join(map(str, sizes)),
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+    )
+    if optimizer is None:
+        take_down(learning_rate=learning_rate)
+    else:
+        take_down(optimizer=type(optimizer).__name__)
     weights, order = np.random.default_rng(seed).spawn(2)
     norm_or_none = norm if batch_norm else None
     net = mlp(sizes, activation, norm_or_none, init=init, gain=gain, rng=weights, **options)
@@ -129,6 +145,21 @@ def train_digits(
         after_backward=after_backward,
     )
     return net, history
+
+
+def _name(norm: Callable[[int], Layer]) -> str:
+    return "with batch norm" if norm is BatchNorm else getattr(norm, "__name__", repr(norm))
+
+
+def describe_inputs(x: Floats) -> str:
+    """Return in words how the inputs are scaled, for a card."""
+    mean, std = x.mean(axis=0), x.std(axis=0)
+    # Constant pixels are centred and left undivided.
+    if np.abs(mean).max() < 1e-9 and np.abs(std[std > 0] - 1).max() < 1e-9:
+        return "standardised"
+    if x.min() >= 0 and x.max() <= 1:
+        return "pixels from 0 to 1"
+    return "rescaled"
 
 
 def backpropagate(net: Sequential, x: Floats, y: Integers) -> float:

@@ -15,6 +15,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from bncourse.display.card import EXACT, Card, Exact, card_html, checked, with_card
 from bncourse.display.controls import Control
 from bncourse.display.figure import FigureWithWords
 
@@ -59,11 +60,15 @@ class Explorable:
         nothing else, so that a frame shows what the live figure would.
     controls : dict of str to Control
         By the names of `draw`'s arguments.
+    card : Card, optional
+        That of the result that is drawn, if it was measured.
 
     Raises
     ------
     ValueError
         If there is no control.
+    TypeError
+        If a card is given that is none.
     """
 
     def __init__(
@@ -71,12 +76,14 @@ class Explorable:
         title: str,
         draw: Callable[..., FigureWithWords],
         controls: Mapping[str, Control],
+        card: Card | Exact | None = EXACT,
     ) -> None:
         if not controls:
             raise ValueError("controls: expected at least one, got none")
         self.title = title
         self.draw = draw
         self.controls = dict(controls)
+        self.card = checked(card)
 
     @property
     def settings(self) -> list[dict[str, Any]]:
@@ -198,10 +205,13 @@ class Explorable:
         return ipywidgets.VBox([*widgets.values(), view])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        bundle = {"text/html": self.html(), "text/plain": repr(self)}
+        text = with_card(repr(self), self.card)
+        bundle = {"text/html": self.html(), "text/plain": text}
+        if self.card is not None:
+            bundle["text/html"] += "\n" + card_html(self.card.rows())
         if _in_kernel():
             bundle |= self.live()._repr_mimebundle_()
-            bundle["text/plain"] = repr(self)
+            bundle["text/plain"] = text
         return bundle
 
 

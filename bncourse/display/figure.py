@@ -6,6 +6,8 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
+from bncourse.display.card import EXACT, Card, Exact, checked, with_card
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -38,24 +40,30 @@ class FigureWithWords:
         Made without pyplot, so that it is shown once only.
     words : str
         One or two sentences, computed from the plotted numbers.
+    card : Card, optional
+        That of the result, if it was measured.
 
     Attributes
     ----------
     figure : matplotlib.figure.Figure
         To be changed, and shown again by ``FigureWithWords(figure, words)``.
     words : str
+    card : Card or None
 
     Raises
     ------
     ValueError
         If the words are empty, or are not a sentence that ends with a full stop.
+    TypeError
+        If a card is given that is none.
     """
 
-    def __init__(self, figure: Figure, words: str) -> None:
+    def __init__(self, figure: Figure, words: str, card: Card | Exact | None = EXACT) -> None:
         if not isinstance(words, str) or not words.strip() or not words.rstrip().endswith("."):
             raise ValueError(f"words: expected one or two sentences, got {words!r}")
         self.figure = figure
         self.words = " ".join(words.split())
+        self.card = checked(card)
 
     def __repr__(self) -> str:
         return self.words
@@ -99,7 +107,7 @@ class FigureWithWords:
         self, include: object = None, exclude: object = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         return (
-            {"image/png": self.png(), "text/plain": self.words},
+            {"image/png": self.png(), "text/plain": with_card(self.words, self.card)},
             {"image/png": {"width": self.size[0]}},
         )
 

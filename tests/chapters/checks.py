@@ -11,6 +11,7 @@ import inspect
 import io
 import itertools
 import re
+from dataclasses import fields
 
 import matplotlib as mpl
 import numpy as np
@@ -21,7 +22,8 @@ from bncourse.display import FigureWithWords, Range
 
 def record(kind, **values):
     """Return a record of a run with these fields; the figures don't look at the others."""
-    return kind(**{name: values.pop(name, None) for name in kind._fields}, **values)
+    names = getattr(kind, "_fields", None) or [field.name for field in fields(kind)]
+    return kind(**{name: values.pop(name, None) for name in names}, **values)
 
 
 def losses(end):

@@ -10,6 +10,7 @@ import pytest
 
 from bncourse import load_digits, two_features
 from bncourse.chapters.motivation import explore, figures, runs
+from bncourse.display import Card
 
 from .checks import (
     check_controls,
@@ -37,6 +38,9 @@ def working_range(without, with_bn):
     return runs.Range(values, *map(np.array, rows))
 
 
+CARD = Card("Why?", "None is needed here.", "Evaluation.", {"seed": [0]})
+
+
 def table(good):
     values = np.where(np.arange(9).reshape(3, 3) < good, 0.95, 0.1)
     return record(
@@ -46,6 +50,7 @@ def table(good):
         without=values,
         with_bn=np.full((3, 3), 0.95),
         losses=np.ones((2, 3, 3, 5)),
+        card=CARD,
     )
 
 
@@ -81,10 +86,13 @@ CALLS = {
     ],
     "working_ranges": [
         (
-            (working_range(2, 4), working_range(1, 5)),
+            (runs.WorkingRanges(working_range(2, 4), working_range(1, 5), CARD),),
             r"1\.0 decades .*0\.001 to 0\.01\), 2\.0 with .* to 10\)",
         ),
-        ((working_range(5, 5), working_range(3, 3)), r"0\.001 to 10\).*0\.001 to 0\.1\)"),
+        (
+            (runs.WorkingRanges(working_range(5, 5), working_range(3, 3), CARD),),
+            r"0\.001 to 10\).*0\.001 to 0\.1\)",
+        ),
     ],
 }
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
+from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch, Table
 from bncourse.display.style import join, new_figure, style
 
 
@@ -187,3 +187,38 @@ def test_a_figure_without_a_sentence_is_refused(words):
 
 def test_words_are_one_line():
     assert FigureWithWords(SimpleNamespace(), "Two\n   lines. ").words == "Two lines."
+
+
+TABLE = Table(
+    [["raw <x>", 503, -1.5], ["standardised", 41, float("inf")]],
+    {"inputs": "", "steps": "", "loss (nats)": ".2f"},
+    "Steps to 95 %.",
+)
+
+
+def test_a_table_s_text_lines_up():
+    assert repr(TABLE).splitlines() == [
+        "Steps to 95 %.",
+        "inputs        steps  loss (nats)",
+        "raw <x>         503        −1.50",
+        "standardised     41        never",
+    ]
+
+
+def test_a_table_s_html_has_a_caption_and_heads_of_columns_and_rows():
+    html = TABLE.html()
+    assert "<caption>Steps to 95 %.</caption>" in html
+    assert html.count('<th scope="col"') == 3
+    assert html.count('<th scope="row"') == 2
+    assert "raw &lt;x&gt;" in html
+    assert html.count('<td class="number">') == 4
+    assert set(TABLE._repr_mimebundle_()) == {"text/html", "text/plain"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "caption", "message"),
+    [([["a"]], "A sentence.", "expected 2 cells"), ([["a", 1]], "Words", "expected a sentence")],
+)
+def test_a_table_that_is_none_is_refused(rows, caption, message):
+    with pytest.raises(ValueError, match=message):
+        Table(rows, {"a": "", "b": ""}, caption)

@@ -18,6 +18,8 @@ FOLDERS = {
     "benchmarks": "benchmarks/**/*.py",
     "tools": "tools/**/*.py",
 }
+#: What is every chapter's.
+COMMON = {"common", "gaussian", "measured", "stored"}
 
 
 def drawn():

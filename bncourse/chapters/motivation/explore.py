@@ -173,4 +173,5 @@ def rate_and_gain(table: Map) -> Explorable:
             "rate": Range("learning rate", rates, rates[2], log=True),
             "gain": Range("gain on the initial weights", gains, gains[3], log=True),
         },
+        table.card,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bncourse.arrays import Floats
-from bncourse.chapters.motivation.runs import GOOD, Descent, Map, Range, two_digits
+from bncourse.chapters.motivation.runs import GOOD, Descent, Map, Range, WorkingRanges, two_digits
 from bncourse.display import FigureWithWords
 from bncourse.display.style import (
     GREY,
@@ -168,18 +168,19 @@ def headline(
     return FigureWithWords(figure, words)
 
 
-def working_ranges(rates: Range, gains: Range) -> FigureWithWords:
+def working_ranges(ranges: WorkingRanges) -> FigureWithWords:
     """Draw test accuracy over learning rates and over initial gains.
 
     Parameters
     ----------
-    rates, gains : Range
-        From `bncourse.chapters.motivation.runs`.
+    ranges : WorkingRanges
+        From `bncourse.chapters.motivation.runs.working_ranges`.
 
     Returns
     -------
     FigureWithWords
     """
+    rates, gains = ranges.rates, ranges.gains
     with style():
         figure, axes = new_figure(6.4, 3.9, 1, 2, sharey=True)
         for ax, grid, name, text in (
@@ -220,7 +221,7 @@ def working_ranges(rates: Range, gains: Range) -> FigureWithWords:
         f"({_limits(grid, False)}), {grid.decades(True):.1f} with ({_limits(grid, True)})."
         for grid, text in ((rates, "Learning rates"), (gains, "Initial gains"))
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, ranges.card)
 
 
 def _limits(grid: Range, batch_norm: bool) -> str:
@@ -272,7 +273,7 @@ def learning_rate_map(table: Map) -> FigureWithWords:
         f"Of {table.without.size} combinations of learning rate and initial gain, {a} "
         f"{'reaches' if a == 1 else 'reach'} 90 % without batch norm and {b} with it."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, table.card)
 
 
 def _powers(values: Floats) -> list[Any]:

@@ -1,0 +1,137 @@
+"""Find numbers in prose that the outputs of their page don't give.
+
+    python tools/bound.py     say which, for all pages that are not pending
+
+A number of a paragraph must be in an output of its section, in that output's card, or in the code
+there; in a section without code, anywhere on the page. So when a run's parameter changes and the
+notebooks are refreshed, a sentence with the old number is found. What is no result (a number of a
+derivation, a year) stands in book/numbers.yml, with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pages
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+EXCEPTIONS = Path("book/numbers.yml")
+NUMBER = re.compile(r"(?<![\w.,^{])\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])")
+#: What a paragraph holds besides its own words: code, formulas, addresses, targets, citations.
+NOT_PROSE = re.compile(
+    r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|^\([\w-]+\)=$|https?://\S+", re.S | re.M
+)
+
+
+def numbers(text: str) -> set[Decimal]:
+    """Return the numbers in a text, whatever their form.
+
+    >>> sorted(map(str, numbers("1,437 images, 90 %, a factor of 2.50, x2 and C03")))
+    ['1437', '2.5', '90']
+    """
+    return {_plain(found) for found in NUMBER.findall(text)}
+
+
+def _plain(text: str) -> Decimal:
+    value = Decimal(text.replace(",", ""))
+    return value.quantize(1) if value == value.to_integral() else value.normalize()
+
+
+def prose(markdown: str) -> str:
+    """Return a cell's own words.
+
+    >>> prose("Rate `0.1` and $x^2$ in {ref}`chapter 3 <ch-beta>` give 25.")
+    'Rate   and   in {ref}  give 25.'
+    """
+    return NOT_PROSE.sub(" ", markdown)
+
+
+def sections(notebook: Any) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the paragraphs of each section, and what its code and outputs hold."""
+    paragraphs: list[str] = []
+    held: list[str] = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            first, *rest = re.split(r"^(?=#+ )", prose(cell.source), flags=re.M)
+            paragraphs.append(first)
+            for part in rest:
+                yield paragraphs, held
+                paragraphs, held = [part], []
+        else:
+            held.append(cell.source)
+            held += [_text(output) for output in cell.outputs]
+    yield paragraphs, held
+
+
+def _text(output: Any) -> str:
+    return str(output.get("text", "") or output.get("data", {}).get("text/plain", ""))
+
+
+def unbound(notebook: Any, excepted: Iterable[Any] = ()) -> list[str]:
+    """Return the numbers that nothing on the page gives, each with its paragraph's beginning."""
+    parts = list(sections(notebook))
+    everything = numbers("\n".join(text for _, held in parts for text in held))
+    known = {_plain(str(number)) for number in excepted}
+    found = []
+    for paragraphs, held in parts:
+        given = known | (numbers("\n".join(held)) if held else everything)
+        for paragraph in (p for text in paragraphs for p in text.split("\n\n")):
+            found += [
+                f"{number} in {' '.join(paragraph.split())[:60]!r}"
+                for number in sorted(numbers(paragraph) - given)
+            ]
+    return found
+
+
+def exceptions(root: Path = ROOT) -> dict[str, dict[Any, str]]:
+    """Return for each page the numbers that are no results, with their reasons.
+
+    Raises
+    ------
+    ValueError
+        If one has no reason.
+    """
+    data = yaml.safe_load((root / EXCEPTIONS).read_text(encoding="utf-8")) or {}
+    for page, entries in data.items():
+        for number, reason in entries.items():
+            if not isinstance(reason, str) or not reason.strip():
+                raise ValueError(f"{EXCEPTIONS}: expected a reason for {number} of {page}")
+    return data
+
+
+def check(root: Path = ROOT) -> list[str]:
+    """Return what is wrong on the pages that are not pending, and needless exceptions."""
+    excepted = exceptions(root)
+    wrong = []
+    for path in pages.notebooks(root):
+        page = path.relative_to(root).with_suffix("").as_posix()
+        if page in pages.PENDING:
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        mine = excepted.pop(page, {})
+        wrong += [f"{page}: {text}" for text in unbound(notebook, mine)]
+        needed = {text.split(" ", 1)[0] for text in unbound(notebook)}
+        wrong += [
+            f"{page}: {number} needs no exception"
+            for number in mine
+            if str(_plain(str(number))) not in needed
+        ]
+    return wrong + [f"{page}: has exceptions and is not checked" for page in excepted]
+
+
+def main() -> int:
+    """Run the command line."""
+    wrong = check()
+    print("\n".join(wrong) or "every number in prose is given by its page")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
