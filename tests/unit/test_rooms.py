@@ -69,4 +69,4 @@ def test_no_chapter_imports_another_ones_folder():
         for name in imported(code(path)):
             parts = name.split(".")
             if parts[:2] == ["bncourse", "chapters"]:
-                assert parts[2] in (path.parent.name, "common", "gaussian"), (path, name)
+                assert parts[2] in {path.parent.name, *COMMON}, (path, name)
