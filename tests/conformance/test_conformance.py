@@ -199,10 +199,21 @@ def test_the_chapters_names_are_ours():
     assert "training" in inspect.signature(layer.forward).parameters
 
 
+@pytest.mark.parametrize("framework", FACTS)
+def test_the_chapter_names_the_versions_that_were_asked(framework):
+    version = ".".join(FACTS[framework]["version"].split(".")[:2])
+    assert re.search(rf"\b{framework} {re.escape(version)}\b", chapter_text(), re.IGNORECASE)
+
+
 def test_what_the_chapter_says_of_modes_and_of_frozen_layers():
     assert FACTS["PyTorch"]["starts_in_training"] is True
     assert FACTS["PyTorch"]["frozen_uses"] == "batch"
     assert FACTS["Keras"]["frozen_uses"] == "stored"
+
+
+def test_what_the_chapter_says_of_the_fast_variance():
+    assert FACTS["Flax"]["use_fast_variance"] is True
+    assert FACTS["Flax"]["fast_variance_cancels"] is True
 
 
 def test_cross_entropy():
