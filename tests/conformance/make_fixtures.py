@@ -10,6 +10,7 @@ The tests read the stored files and need none of these packages.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
@@ -36,12 +37,45 @@ def inputs() -> dict[str, np.ndarray]:
     }
 
 
+def images() -> np.ndarray:
+    """Return a batch whose axes have different lengths, so that a layer shows which it takes."""
+    return np.random.default_rng(1).normal(size=(2, 3, 4, 5))
+
+
+def feature_axis(y: np.ndarray) -> int:
+    """Return the axis of the features of a normalised array: their means are 0, no others are."""
+    axes = range(y.ndim)
+    means = [y.mean(axis=tuple(a for a in axes if a != axis)) for axis in axes]
+    (axis,) = (a for a in axes if np.allclose(means[a], 0, atol=1e-5))
+    return axis
+
+
+def by_start(values: dict[str, Any]) -> tuple[str, str]:
+    """Return the names of the array that starts at 0 and of the one that starts at 1."""
+    starts = {name: np.unique(np.asarray(value)).tolist() for name, value in values.items()}
+    (zeros,), (ones,) = ([n for n, start in starts.items() if start == [x]] for x in (0.0, 1.0))
+    return zeros, ones
+
+
+def default(layer: type, argument: str) -> Any:
+    """Return the default of an argument that the layer's constructor must have."""
+    return inspect.signature(layer).parameters[argument].default
+
+
+def written(arguments: dict[str, Any]) -> str:
+    """Return keyword arguments as they are written in a call."""
+    return ", ".join(f"{name}={value}" for name, value in arguments.items())
+
+
 def torch_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
     """BatchNorm1d in float64, with gradients."""
     import torch
 
     layer = torch.nn.BatchNorm1d(N, dtype=torch.float64)
     initial = (layer.running_mean.numpy().copy(), layer.running_var.numpy().copy())
+    shift, scale = by_start({k: v.detach() for k, v in layer.named_parameters()})
+    stored = by_start({k: v for k, v in layer.named_buffers() if v.shape == (N,)})
+    starts_in_training = layer.training
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(data["gamma"]))
         layer.bias.copy_(torch.from_numpy(data["beta"]))
@@ -60,21 +94,31 @@ def torch_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str
             ("var", layer.running_var),
         ):
             out[name].append(value.detach().numpy().copy())
-    layer.eval()
+    evaluate = "eval"
+    getattr(layer, evaluate)()
     arrays = {k: np.array(v) for k, v in out.items()}
     arrays["y_test"] = layer(torch.from_numpy(data["z_test"])).detach().numpy()
-    images = torch.zeros(2, 3, 4, 4)
-    torch.nn.BatchNorm2d(3)(images)  # channels are axis 1
+    axis = feature_axis(
+        torch.nn.BatchNorm2d(3, dtype=torch.float64)(torch.from_numpy(images())).detach().numpy()
+    )
+    frozen = torch.nn.BatchNorm1d(N, dtype=torch.float64).requires_grad_(False)
+    centred = frozen(torch.from_numpy(data["z"][0])).mean(dim=0).abs().max() < 1e-9
+    goes_on = bool(centred and frozen.running_mean.all())
     return arrays, {
         "framework": "PyTorch",
         "version": torch.__version__.split("+")[0],
         "class": "torch.nn.BatchNorm1d",
         "argument": "momentum",
-        "default": layer.momentum,
+        "default": default(torch.nn.BatchNorm1d, "momentum"),
         "epsilon": layer.eps,
         "initial_mean": float(initial[0][0]),
         "initial_var": float(initial[1][0]),
-        "axis": 1,
+        "axis": axis,
+        "scale_and_shift": [scale, shift],
+        "stored": list(stored),
+        "evaluation": f".{evaluate}()",
+        "starts_in_training": starts_in_training,
+        "frozen_uses": "batch" if goes_on else "stored",
     }
 
 
@@ -87,6 +131,8 @@ def keras_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str
     layer = keras.layers.BatchNormalization(dtype="float64")
     layer.build((None, N))
     initial = (layer.moving_mean.numpy().copy(), layer.moving_variance.numpy().copy())
+    shift, scale = by_start({v.name: v.numpy() for v in layer.trainable_weights})
+    stored = by_start({v.name: v.numpy() for v in layer.non_trainable_weights})
     layer.gamma.assign(data["gamma"])
     layer.beta.assign(data["beta"])
     out: dict[str, list[Any]] = {k: [] for k in ("y", "mean", "var")}
@@ -95,22 +141,31 @@ def keras_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str
         out["mean"].append(layer.moving_mean.numpy().copy())
         out["var"].append(layer.moving_variance.numpy().copy())
     arrays = {k: np.array(v) for k, v in out.items()}
-    arrays["y_test"] = layer(data["z_test"], training=False).detach().numpy()
+    evaluate = {"training": False}
+    arrays["y_test"] = layer(data["z_test"], **evaluate).detach().numpy()
+    channels = keras.layers.BatchNormalization(dtype="float64")
+    axis = feature_axis(channels(images(), training=True).detach().numpy())
+    layer.trainable = False
+    still = layer(data["z_test"], training=True).detach().numpy()
     return arrays, {
         "framework": "Keras",
         "version": keras.__version__,
         "class": "keras.layers.BatchNormalization",
         "argument": "momentum",
-        "default": layer.momentum,
+        "default": default(keras.layers.BatchNormalization, "momentum"),
         "epsilon": layer.epsilon,
         "initial_mean": float(initial[0][0]),
         "initial_var": float(initial[1][0]),
-        "axis": layer.axis if isinstance(layer.axis, int) else layer.axis[0],
+        "axis": axis - images().ndim,
+        "scale_and_shift": [scale, shift],
+        "stored": list(stored),
+        "evaluation": written(evaluate),
+        "frozen_uses": "stored" if np.array_equal(still, arrays["y_test"]) else "batch",
     }
 
 
 def flax_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """linen.BatchNorm in float64, with gradients."""
+    """linen.BatchNorm in float64, with gradients, its fast variance turned off."""
     import flax
     import jax
 
@@ -124,7 +179,10 @@ def flax_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
         use_fast_variance=False,
     )
     variables = layer.init(jax.random.PRNGKey(0), data["z"][0])
-    initial = variables["batch_stats"]
+    (collection,) = set(variables) - {"params"}
+    initial = variables[collection]
+    shift, scale = by_start(variables["params"])
+    stored = by_start(initial)
     params = {"scale": data["gamma"], "bias": data["beta"]}
     # Flax makes them float32, whatever the other types are.
     stats = {name: np.asarray(value, np.float64) for name, value in initial.items()}
@@ -147,21 +205,43 @@ def flax_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
         ):
             out[name].append(np.array(value))
     arrays = {k: np.array(v) for k, v in out.items()}
-    evaluate = layer.clone(use_running_average=True)
+    evaluate = {"use_running_average": True}
     arrays["y_test"] = np.array(
-        evaluate.apply({"params": params, "batch_stats": stats}, data["z_test"])
+        layer.clone(**evaluate).apply({"params": params, "batch_stats": stats}, data["z_test"])
     )
+    channels = linen.BatchNorm(use_running_average=False)
+    y, _ = channels.init_with_output(jax.random.PRNGKey(0), images())
     return arrays, {
         "framework": "Flax",
         "version": flax.__version__,
         "class": "flax.linen.BatchNorm",
         "argument": "momentum",
-        "default": layer.momentum,
+        "default": default(linen.BatchNorm, "momentum"),
         "epsilon": layer.epsilon,
         "initial_mean": float(initial["mean"][0]),
         "initial_var": float(initial["var"][0]),
-        "axis": layer.axis,
+        "axis": feature_axis(np.asarray(y)) - images().ndim,
+        "scale_and_shift": [scale, shift],
+        "stored": [*stored, collection],
+        "evaluation": written(evaluate),
+        "use_fast_variance": default(linen.BatchNorm, "use_fast_variance"),
+        "fast_variance_cancels": fast_variance_cancels(),
     }
+
+
+def fast_variance_cancels() -> bool:
+    """Whether Flax's default variance is lost in float32 where the other one is not."""
+    import jax
+    from flax import linen
+
+    z = np.random.default_rng(2).normal(1e4, 1.0, (60, 1)).astype(np.float32)
+    error = {}
+    for fast in (True, False):
+        layer = linen.BatchNorm(use_running_average=False, momentum=0.0, use_fast_variance=fast)
+        variables = layer.init(jax.random.PRNGKey(0), z)
+        _, updated = layer.apply(variables, z, mutable=["batch_stats"])
+        error[fast] = abs(float(updated["batch_stats"]["var"][0]) / z.var(dtype=np.float64) - 1.0)
+    return bool(error[True] > 0.5 and error[False] < 0.01)
 
 
 def onnx_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -171,17 +251,17 @@ def onnx_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
     from onnx.reference import ReferenceEvaluator
 
     names = ["z", "scale", "b", "mean", "var"]
+    train, evaluate = {"training_mode": 1}, {"training_mode": 0}
 
-    def run(z: np.ndarray, mean: np.ndarray, var: np.ndarray, training: int) -> list[np.ndarray]:
-        outputs = ["y", "mean_out", "var_out"] if training else ["y"]
-        node = helper.make_node("BatchNormalization", names, outputs, training_mode=training)
+    def run(inputs: list[np.ndarray], mode: dict[str, int]) -> list[np.ndarray]:
+        outputs = ["y", "mean_out", "var_out"] if mode == train else ["y"]
+        node = helper.make_node("BatchNormalization", names, outputs, **mode)
         value = lambda name: helper.make_tensor_value_info(name, TensorProto.DOUBLE, None)  # noqa: E731
         graph = helper.make_graph(
             [node], "g", [value(k) for k in names], [value(k) for k in outputs]
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)])
-        feed = dict(zip(names, (z, data["gamma"], data["beta"], mean, var), strict=True))
-        return ReferenceEvaluator(model).run(None, feed)
+        return ReferenceEvaluator(model).run(None, dict(zip(names, inputs, strict=True)))
 
     schema = onnx.defs.get_schema("BatchNormalization", 15)
     defaults = {
@@ -191,11 +271,13 @@ def onnx_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
     mean, var = np.zeros(N), np.ones(N)
     out: dict[str, list[Any]] = {k: [] for k in ("y", "mean", "var")}
     for z in data["z"]:
-        y, mean, var = run(z, mean, var, 1)
+        y, mean, var = run([z, data["gamma"], data["beta"], mean, var], train)
         for name, array in (("y", y), ("mean", mean), ("var", var)):
             out[name].append(array)
     arrays = {k: np.array(v) for k, v in out.items()}
-    arrays["y_test"] = run(data["z_test"], mean, var, 0)[0]
+    arrays["y_test"] = run([data["z_test"], data["gamma"], data["beta"], mean, var], evaluate)[0]
+    channels = run([images(), np.ones(3), np.zeros(3), np.zeros(3), np.ones(3)], train)[0]
+    _, scale, shift, *stored = (argument.name for argument in schema.inputs)
     return arrays, {
         "framework": "ONNX",
         "version": onnx.__version__,
@@ -205,7 +287,10 @@ def onnx_fixture(data: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str,
         "epsilon": round(float(defaults["epsilon"]), 10),
         "initial_mean": None,
         "initial_var": None,
-        "axis": 1,
+        "axis": feature_axis(channels),
+        "scale_and_shift": [scale, shift],
+        "stored": stored,
+        "evaluation": written(evaluate),
     }
 
 

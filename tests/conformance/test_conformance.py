@@ -1,4 +1,4 @@
-"""bncourse against what PyTorch, Keras, Flax and ONNX computed, and the table of chapter 6.
+"""bncourse against what PyTorch, Keras, Flax and ONNX computed, and the tables of chapter 6.
 
 Everything is float64. A few dozen roundings of numbers near 1 lie between input and output, so
 agreement to 1e-13 relative to the array's largest entry is demanded: about 500 ulp. One feature
@@ -9,7 +9,9 @@ of seven digits.
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +161,59 @@ def test_our_own_row_is_that_of_the_layer():
     assert (layer.decay, layer.epsilon, layer.unbiased) == (ours.decay, ours.epsilon, True)
     assert (layer.running_mean[0], layer.running_var[0]) == ours.initial
     assert ours.running_variance == "unbiased"
+
+
+def chapter_text():
+    """Return the cell of chapter 6 that explains the first table and has the second."""
+    path = Path(__file__).parents[2] / "book" / "06-test-time.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"]
+    (text,) = (t for t in texts if "| stored statistics |" in t)
+    return text
+
+
+def names_in_the_chapter(framework):
+    """Return the code in each column of the framework's row: layer, parameters, stored, call."""
+    (row,) = (x for x in chapter_text().splitlines() if x.startswith(f"| {framework} |"))
+    return [re.findall(r"`([^`]+)`", column) for column in row.strip("|").split("|")[1:]]
+
+
+@pytest.mark.parametrize("framework", FACTS)
+def test_the_chapters_names_are_the_frameworks(framework):
+    fact = FACTS[framework]
+    (layer,), parameters, stored, evaluation = names_in_the_chapter(framework)
+    assert f".{fact['class'].split(',')[0]}".endswith(f".{layer}")
+    assert parameters == fact["scale_and_shift"]
+    assert stored == fact["stored"]
+    assert evaluation == [fact["evaluation"]]
+
+
+def test_the_chapters_names_are_ours():
+    (name,), parameters, stored, evaluation = names_in_the_chapter("bncourse")
+    layer = BatchNorm(3)
+    assert name == type(layer).__name__
+    assert parameters == list(layer.params)
+    np.testing.assert_array_equal(getattr(layer, stored[0]), np.zeros(3))
+    np.testing.assert_array_equal(getattr(layer, stored[1]), np.ones(3))
+    assert evaluation == ["training=False"]
+    assert "training" in inspect.signature(layer.forward).parameters
+
+
+@pytest.mark.parametrize("framework", FACTS)
+def test_the_chapter_names_the_versions_that_were_asked(framework):
+    version = ".".join(FACTS[framework]["version"].split(".")[:2])
+    assert re.search(rf"\b{framework} {re.escape(version)}\b", chapter_text(), re.IGNORECASE)
+
+
+def test_what_the_chapter_says_of_modes_and_of_frozen_layers():
+    assert FACTS["PyTorch"]["starts_in_training"] is True
+    assert FACTS["PyTorch"]["frozen_uses"] == "batch"
+    assert FACTS["Keras"]["frozen_uses"] == "stored"
+
+
+def test_what_the_chapter_says_of_the_fast_variance():
+    assert FACTS["Flax"]["use_fast_variance"] is True
+    assert FACTS["Flax"]["fast_variance_cancels"] is True
 
 
 def test_cross_entropy():

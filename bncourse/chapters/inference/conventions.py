@@ -1,4 +1,9 @@
-"""What the frameworks call the pieces of batch norm; every entry is tested against a fixture."""
+"""What the frameworks call the pieces of batch norm, and what they take for granted.
+
+Of PyTorch, Keras 3, ``flax.linen`` (not ``flax.nnx``) and ONNX's operator set 15, in the versions
+of ``tests/conformance/requirements.txt``. Every entry is tested against what these said and
+computed; Flax with ``use_fast_variance=False``, which is not its default.
+"""
 
 from __future__ import annotations
 

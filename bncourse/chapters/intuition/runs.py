@@ -90,7 +90,7 @@ class NoisyBatchNorm(BatchNorm):
 
     Notes
     -----
-    After Santurkar et al. (2018), arXiv:1805.11604, section 2.3 and appendix A.
+    After Santurkar et al. (2018), arXiv:1805.11604, section 2.1 and appendix A.
     """
 
     def __init__(self, n: int, level: float, rng: np.random.Generator) -> None:
