@@ -171,3 +171,11 @@ def test_standardised_features_are_exact(make, dtype, rng):
     tolerance = m * unit * (1 + np.abs(z_norm.astype(float)))
     assert ours.dtype == dtype
     assert (exact.difference(ours, z_norm) <= tolerance).all()
+
+
+def test_whitening_names_the_covariance_that_overflowed():
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ValueError, match="^the covariance of x_train: "),
+    ):
+        whiten(np.array([[1e200, 0.0], [-1e200, 1.0], [1e200, 2.0]]))

@@ -205,3 +205,8 @@ def test_population_statistics_are_exact(name, batch_size, rng):
     of_means = 0.0 if batch_size is None else 4 * eps * largest * np.sqrt(var)
     tolerance = 8 * eps * var + (8 * eps * largest) ** 2 + of_means
     assert (exact.difference(ours.var, right["var"]) <= tolerance).all()
+
+
+def test_statistics_that_are_no_pair_are_named():
+    with pytest.raises(TypeError, match="^statistics: pair: expected a sequence"):
+        set_statistics(mlp((2, 3, 2)), [1.0])
