@@ -127,7 +127,9 @@ MAKERS: dict[str, Callable[[Setting], Any]] = {
     "means": lambda s: s.away_from_zero(s.m, s.n),
     "variances": lambda s: s.rng.uniform(0.2, 2.0, (s.m, s.n)),
     "sizes": lambda s: s.rng.permutation(np.arange(2, s.m + 2)),
-    "w": lambda s: s.away_from_zero(s.n, s.n + (s.kind != "square")),
+    "w": lambda s: (
+        s.away_from_zero(s.n, s.n + (s.kind != "square")) * (0.03 if s.kind == "short w" else 1.0)
+    ),
     "b": lambda s: s.away_from_zero(s.n),
     "learning_rate": lambda s: float(s.rng.uniform(0.1, 0.3)),
     "logits": lambda s: (
@@ -170,6 +172,7 @@ STABLE: tuple[Row, ...] = (
     ),
     ("with γ near 1000", "large gamma", {}, {}),
 )
+SHORT: tuple[Row, ...] = (("where each row of w is short", "short w", {}, {}),)
 ONE_EXAMPLE: tuple[Row, ...] = (("on one example", "", {"m": 1}, {}),)
 EXTREME: tuple[Row, ...] = (("with logits of ±1000", "large logits", {}, {"plain": True}),)
 
@@ -205,6 +208,8 @@ def probes(piece: Piece, seed: int) -> list[Probe]:
         rows += BATCH
     if "epsilon" in names:
         rows += [row for row in STABLE if "z" in names or row[1] != "narrow"]
+    if {"w", "learning_rate"} <= set(names):
+        rows += SHORT
     if "one example" in piece.probes:
         rows += ONE_EXAMPLE
     if "large logits" in piece.probes:
