@@ -67,6 +67,8 @@ class Setting:
         z *= spread
         if self.kind == "constant":
             z[:, 1], offset = 0.0, np.where(np.arange(count) == 1, 2.0, offset)
+        if self.kind == "study":
+            z, offset = np.round(z / spread * 3 * self.rng.uniform(0.8, 1.6, count)), 1.0
         if self.kind == "narrow":
             z, offset = z / spread * 1e-3, 0.0
         if self.kind == "offset":
@@ -94,7 +96,7 @@ class Setting:
 
 def _small_spread(s: Setting) -> np.ndarray[Any, Any]:
     var: np.ndarray[Any, Any] = s.rng.uniform(0.5, 2.0, s.n) * np.resize(
-        (1.0, 0.05, 1.5, 1.0), s.n
+        (1.0, 1.5 if s.kind == "study" else 0.05, 1.5, 1.0), s.n
     )
     if s.kind == "constant":
         var[1] = 0.0
@@ -112,7 +114,7 @@ MAKERS: dict[str, Callable[[Setting], Any]] = {
     "z": lambda s: s.batch(),
     "x_train": lambda s: s.constant_feature(s.batch()),
     "x_test": lambda s: s.constant_feature(
-        s.batch(s.m if s.kind == "square" else s.m + 2) + s.rng.normal()
+        s.batch(s.m if s.kind in ("square", "study") else s.m + 2) + s.rng.normal()
     ),
     "gamma": lambda s: s.away_from_zero(s.n) * (1000.0 if s.kind == "large gamma" else 1.0),
     "beta": lambda s: s.away_from_zero(s.n),
@@ -142,9 +144,9 @@ MAKERS: dict[str, Callable[[Setting], Any]] = {
 Row = tuple[str, str, dict[str, Any], dict[str, Any]]
 GENERIC: tuple[Row, ...] = (
     ("", "", {}, {"plain": True}),
-    ("where there are as many examples as units", "square", {"m": 5, "n": 5}, {"plain": True}),
+    ("on square arrays", "square", {"m": 5, "n": 5}, {"plain": True}),
     ("in float32", "", {"dtype": "float32"}, {"tolerance": 1e-3}),
-    ("on a strided view of a larger array", "square", {"m": 4, "n": 4}, {}),
+    ("on every second number of larger arrays", "square", {"m": 4, "n": 4}, {}),
 )
 BATCH: tuple[Row, ...] = (
     ("on two examples", "", {"m": 2, "n": 3}, {}),
@@ -188,6 +190,16 @@ def make(piece: Piece, setting: Setting) -> Inputs:
     return inputs
 
 
+def study(piece: Piece) -> Inputs:
+    """Return inputs of few and short numbers, on which factors and properties are shown."""
+    m, n = (4, 2) if piece.axis == 0 else (2, 4)
+    setting = Setting(np.random.default_rng(274), m, n, piece.axis, kind="study")
+    return {
+        name: np.round(value, 1) if np.asarray(value).dtype.kind == "f" else value
+        for name, value in make(piece, setting).items()
+    }
+
+
 def strided(value: Any) -> Any:
     """Return the same numbers as a view of every second place of a larger array."""
     if not isinstance(value, np.ndarray):
@@ -225,7 +237,7 @@ def probes(piece: Piece, seed: int) -> list[Probe]:
         if piece.axis == 1 and kind not in ("square", "narrow") and words != "on two examples":
             setting.m, setting.n = setting.n, setting.m
         inputs = make(piece, setting)
-        if "strided" in words:
+        if "every second" in words:
             inputs = {name: strided(value) for name, value in inputs.items()}
         made.append(Probe(words, inputs, **judged))
     return sorted(made, key=lambda probe: not probe.plain)

@@ -40,6 +40,7 @@ EVERYWHERE = {
     "returned-none",
     "raised",
     "ignores-argument",
+    "arguments-swapped",
     "unknown",
 }
 #: What the contract promises to tell apart, by piece.
@@ -112,7 +113,8 @@ def test_two_mistakes_are_named_by_one_of_them(name):
     piece = registered(name)
     both = 0
     total = 0
-    for names, program in piece.pairs():
+    for pair, program in piece.pairs():
+        names = tuple(known.name for known in pair)
         found = diagnosed(piece, program)
         key = (name, *names)
         if key in CANCEL or key in COINCIDE:

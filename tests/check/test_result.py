@@ -32,12 +32,12 @@ def test_the_witness_comes_first_and_the_rest_by_request():
     assert not result
     first = repr(result)
     assert first.startswith(
-        "Wrong. With z = (0, 2), γ = 1, β = 0, ε = 3 (μ is 1, σ² is 1, √(σ² + ε) is 2): "
-        "z̃ = (−0.5, 0.5) was expected and (−0.25, 0.25) came."
+        "Wrong. With z = (1, 7), γ = 1, β = 0, ε = 16 (μ is 4, σ² is 9, √(σ² + ε) is 5): "
+        "z̃ = (−0.6, 0.6) was expected and (−0.1579, 0.1579) came."
     )
     assert "epsilon-outside-root" not in first
     hints = [repr(result.hint()) for _ in range(4)]
-    assert hints[0].startswith("Hint 1 of 3. Take ε = 3 and the σ² of one unit")
+    assert hints[0].startswith("Hint 1 of 3. Take ε = 16 and the σ² of one unit")
     assert "those of σ + ε" in hints[1]
     assert hints[2].startswith("Hint 3 of 3. Move ε under the root. Read: Chapter 2, on ε")
     assert hints[3] == hints[2]
@@ -127,13 +127,13 @@ def test_a_cure_is_told():
 def test_the_first_quantity_that_departs_is_told_by_the_readers_own_name():
     def f(z, gamma, beta, epsilon):
         mu = z.mean(0)
-        var = np.abs(z - mu).mean(0) * 3
+        var = np.abs(z - mu).mean(0) * 4
         return gamma * (z - mu) / np.sqrt(var + epsilon) + beta
 
     result = check.batch_norm(f)
     assert result.mistake == "unknown"
-    assert "σ² is 1, and your `var` ends as 3" in result.message
-    assert result.hint().text.startswith("Here σ² is 1")
+    assert "σ² is 9, and your `var` ends as 12" in result.message
+    assert result.hint().text.startswith("Here σ² is 9")
 
 
 def test_what_is_wrong_on_special_inputs_only_is_told_so():
