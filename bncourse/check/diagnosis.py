@@ -230,12 +230,6 @@ class Diagnosis:
         """The input on which the answer is asked: the generic one, unless there is a basis."""
         return self.probes[0].inputs if self.basis is None else self.basis
 
-    def agrees(self, **changes: Any) -> bool:
-        """Say whether the answer is right on the generic input with some arguments changed."""
-        inputs = self.inputs | changes
-        got = observe_sealed(self.piece, self.f, inputs)
-        return agree(observe(self.piece, self.piece.reference, inputs), got, 1e-5)
-
 
 def observe_sealed(piece: Piece, f: Function, inputs: Inputs) -> Outcome:
     """Return what comes of a reader's function, which leaves no state behind."""

@@ -32,8 +32,8 @@ def test_the_witness_comes_first_and_the_rest_by_request():
     assert not result
     first = repr(result)
     assert first.startswith(
-        "Wrong. With z = (1, 7), γ = 1, β = 0, ε = 16 (μ is 4, σ² is 9, √(σ² + ε) is 5): "
-        "z̃ = (−0.6, 0.6) was expected and (−0.1579, 0.1579) came."
+        "Wrong. With z = [[1], [7]], γ = [1], β = [0], ε = 16 (μ is 4, σ² is 9, √(σ² + ε) is 5): "
+        "z̃ should be [[−0.6], [0.6]], and [[−0.1579], [0.1579]] came."
     )
     assert "epsilon-outside-root" not in first
     hints = [repr(result.hint()) for _ in range(4)]
@@ -64,13 +64,13 @@ def test_two_mistakes_are_both_told():
 
     result = check.batch_norm(f)
     assert set(result.mistakes) == {"no-root", "no-epsilon"}
-    assert "Two mistakes together explain your numbers." in result.message
+    assert "Two mistakes together explain what came. First, your numbers" in result.message
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda x, **_: np.clip(x, -1, 1), "no straight line in the z of a unit"),
+        (lambda x, **_: np.clip(x, -1, 1), "should lie on a straight line, and doesn't"),
         (lambda x, **_: x * 1.5, "times 2.25, in every unit alike"),
         (lambda x, **_: x + 0.25, "should have mean 0 for each unit, and has 0.25"),
         (lambda x, z, **_: x * np.sqrt(len(z)), "the number of examples comes in"),
@@ -94,7 +94,7 @@ def test_where_no_name_fits_properties_say_where(change, words):
     ("weights", "words"),
     [
         ((1, 0.5, 1), "the path through μ is in dz with the weight 0.5"),
-        ((1, 1, 6 / 5), "the path through σ² is in dz with the weight 1.2, which is m/(m − 1)"),
+        ((1, 1, 4 / 3), "the path through σ² is in dz with the weight 1.333, which is m/(m − 1)"),
         ((1, 36, 1), "the path through μ is in dz with the weight 36"),
         ((1, -2, 1), "the path through μ is in dz with the weight −2"),
         ((1, 0.5, 0), "the path through σ² is missing from dz"),
@@ -169,7 +169,5 @@ def test_facts_tell_where_a_loop_is_off():
 
     result = check.training_loop(loop)
     assert result.mistake == "unknown"
-    assert "θ moves along the gradient of the last batch alone, with one rate: not so" in (
-        result.message
-    )
+    assert "it does not hold that θ moves along the gradient of the last" in result.message
     assert "every example comes in every epoch" in result.message
