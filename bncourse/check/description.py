@@ -17,7 +17,7 @@ from bncourse.check.diagnosis import (
     studied,
     wrong_places,
 )
-from bncourse.check.findings import of_observed
+from bncourse.check.findings import of_observed, of_outputs
 from bncourse.check.mistakes import said
 from bncourse.check.pieces import Inputs, quantities
 from bncourse.check.quarantine import NotUsable, Outcome, Raised, final_locals, sealed
@@ -109,7 +109,7 @@ def describe(d: Diagnosis) -> Description:
 def _one_of_several(i: int, text: str) -> str:
     """Say a mistake's sentence as one of several that hold together."""
     text = text.replace("On every input your numbers are those", "your numbers are those")
-    if re.match("[A-Z][a-z]", text):
+    if re.match("[A-Z][a-z ]", text):
         text = text[0].lower() + text[1:]
     return f"{'First' if i == 0 else 'Then'}, {text}"
 
@@ -320,11 +320,12 @@ def _kind(d: Diagnosis, got: Outcome) -> str:
         return f"Expected: {d.piece.returns or words.listed(d.piece.outputs)}."
     if name == "ignores-argument" and d.ignored:
         ignored = words.listed([words.symbol(a) for a in d.ignored])
-        text = (
-            f"Whatever {ignored} {'is' if len(d.ignored) == 1 else 'are'}, what comes is the same"
-        )
+        verb = "are" if len(d.ignored) > 1 or ignored.endswith("s") else "is"
+        text = f"Whatever {ignored} {verb}, what comes is the same"
         if isinstance(first, tuple) and not any(value.any() for value in first):
-            return f"{text}: 0. Something that is 0 multiplies all (`//` cuts a share to 0)."
+            return (
+                f"{text}: 0. Either a factor is 0 (`//` cuts a share to 0), or it was not filled."
+            )
         return f"{text}."
     return ""
 
@@ -391,7 +392,7 @@ def _findings(d: Diagnosis, inputs: Inputs) -> tuple[list[str], list[str], Input
 
     The numbers are those of an input that is shown, where one shows the mistake.
     """
-    find = d.piece.findings or of_observed
+    find = d.piece.findings or (of_observed if d.piece.observe else of_outputs)
     bases: list[Inputs | None] = [None]
     if d.piece.observe is None:
         bases = [studied(d.piece.name), inputs, d.probes[d.at or 0].inputs]

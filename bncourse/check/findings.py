@@ -240,7 +240,7 @@ def of_forward(d: Diagnosis) -> list[Finding]:
         text = f"the variance of (z̃ − β)/γ is σ²/(σ² + ε) times {factor(d, float(ratios.mean()))}"
         found.append(Finding(False, f"{text}, in every {each} alike"))
     elif straight and len(taken) > 1 and _alike(taken):
-        text = f"z is divided as if σ² were {factor(d, float(taken.mean()))}, times what it is"
+        text = f"z is divided as if σ² were multiplied by {factor(d, float(taken.mean()))}"
         found.append(Finding(False, text, 0))
     elif straight and np.isfinite(divisors).all():
         texts = [

@@ -101,7 +101,11 @@ def median(z, gamma, beta, epsilon):
     return gamma * (z - np.median(z, 0)) / np.sqrt(z.var(0) + epsilon) + beta
 
 
-@tried("batch_norm", "unknown", says=["as if σ² were 4, which is m for the 4 examples here"])
+@tried(
+    "batch_norm",
+    "unknown",
+    says=["as if σ² were multiplied by 4, which is m for the 4 examples here"],
+)
 def sum_of_squares(z, gamma, beta, epsilon):
     centred = z - z.mean(0)
     return gamma * centred / np.sqrt((centred**2).sum(0) + epsilon) + beta
