@@ -378,11 +378,11 @@ def _unknown(d: Diagnosis, seen: str, inputs: Inputs) -> Description:
 
 
 def _whole_numbers(d: Diagnosis) -> str:
-    """Say that an output is of an integer dtype, if one is: that explains all the rest."""
+    """Say that an output has lost its decimals to an integer dtype, if one has."""
     expected, got = d.expected[d.at or 0].value, d.observed[d.at or 0].value
     if isinstance(expected, tuple) and isinstance(got, tuple):
         for symbol, a, b in zip(d.piece.outputs, expected, got, strict=True):
-            if a.dtype.kind == "f" and b.dtype.kind in "iub":
+            if a.dtype.kind == "f" and b.dtype.kind in "iub" and np.abs(a - b).max(initial=0) < 1:
                 return f"{symbol} came with the dtype {b.dtype}, which keeps no decimals"
     return ""
 

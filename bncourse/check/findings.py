@@ -147,7 +147,7 @@ def weighed(d: Diagnosis, what: str, got: Array, right: Array, words: str) -> Fi
     text += f"{words} is {'right' if words == expected else expected}"
     ratios = _ratios(got, right)
     known = known_factor(d, float(ratios.mean())) if _alike(ratios) else ""
-    named = _named_ratio(d, got, right) if len(right) > 1 else ""
+    named = _named_ratio(d, got, right) if len(right) > 1 and not _close(got, got**0) else ""
     if known:
         text += f" ({number(float(ratios.mean()))} times as much, {known})"
     elif named:
@@ -499,11 +499,11 @@ def of_running_statistics(d: Diagnosis) -> list[Finding]:
             continue
         old = more[i] - got[i]
         what = f"the weight of the old {word}"
-        found.append(weighed(d, what, old, np.full_like(old, decay), "d"))
+        found.append(weighed(d, what, old, np.full_like(old, decay), "decay"))
         part = (got[i] - old * inputs[argument]) / new[word]
         if _alike(old) and _alike(part):
             what = f"the weight of the batch's {'unbiased ' * i}{word}"
-            found.append(weighed(d, what, part, np.full_like(part, 1 - decay), "1 − d"))
+            found.append(weighed(d, what, part, np.full_like(part, 1 - decay), "1 − decay"))
         elif _alike(old):
             words = f"what comes of the batch is not its {'unbiased ' * i}{word} times one weight"
             found.append(Finding(False, words))
@@ -539,13 +539,15 @@ def of_moving_average(d: Diagnosis) -> list[Finding]:
             found.append(
                 _found(
                     _close(falls, np.full(3, decay)),
-                    "an old value loses weight by d at every step",
+                    "an old value loses weight by the decay at every step",
                     f"an old value loses weight by {number(falls[0])} at every step, "
-                    f"where d is {number(decay)}",
+                    f"where the decay is {number(decay)}",
                 )
             )
         else:
-            found.append(Finding(False, "an old value doesn't lose weight by d at every step"))
+            found.append(
+                Finding(False, "an old value doesn't lose weight by one factor at every step")
+            )
     return found
 
 
