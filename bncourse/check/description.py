@@ -86,7 +86,10 @@ def describe(d: Diagnosis) -> Description:
         return _unknown(d, seen, inputs)
     known = [said(d.piece.name, name) for name in d.names]
     values = _Values(d, inputs)
-    whats = [k.what.format_map(values) for k in known]
+    whats = [
+        f"{k.what.format_map(values)} {d.where.get(name, '')}".strip()
+        for name, k in zip(d.names, known, strict=True)
+    ]
     start = ""
     if d.partly:
         start = "One mistake is this, and there is another that it hides. "
@@ -95,7 +98,7 @@ def describe(d: Diagnosis) -> Description:
         count = "Two" if len(known) == 2 else str(len(known))
         start = f"{count} mistakes together explain what came. "
         whats = [_one_of_several(i, text) for i, text in enumerate(whats)]
-    more = (d.extra, _kind(d, got), _besides(d))
+    more = (_kind(d, got), _besides(d))
     explained = " ".join([*whats, *(text for text in more if text)])
     section = known[0].section or OF_PIECE[d.piece.name]
     return Description(

@@ -123,11 +123,10 @@ def unseen(piece_name: str, seed: int) -> frozenset[Mistake]:
 class Pair:
     """A program with two mistakes at once, and its outcome on the first probe.
 
-    `names` are those of the mistakes that plain probes can show, `where` what is said of them.
+    `where` has, by name, what is said of the mistakes that plain probes can show.
     """
 
-    names: tuple[str, ...]
-    where: str
+    where: dict[str, str]
     program: Function
     first: Outcome
     glance: float
@@ -154,8 +153,7 @@ def pairs(piece_name: str, seed: int) -> list[Pair]:
     for both, f in piece.pairs():
         outcome = observe(piece, f, inputs)
         shown = [known for known in both if known not in unseen(piece_name, seed)]
-        names, where = tuple(k.name for k in shown), " ".join(k.where for k in shown if k.where)
-        made.append(Pair(names, where, f, outcome, glance(outcome)))
+        made.append(Pair({k.name: k.where for k in shown}, f, outcome, glance(outcome)))
     return made
 
 
@@ -183,8 +181,8 @@ class Diagnosis:
         The identifiers of the mistakes, none where the answer is right.
     at : int or None
         Which probe failed first.
-    extra : str
-        A sentence that a symptom adds.
+    where : dict
+        By name, the sentence that a symptom or a variant of a mistake adds.
     ignored : tuple of str
         The arguments that change nothing.
     partly : bool
@@ -203,7 +201,7 @@ class Diagnosis:
     observed: list[Outcome]
     names: tuple[str, ...] = ()
     at: int | None = None
-    extra: str = ""
+    where: dict[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     partly: bool = False
     skipped: set[int] = field(default_factory=set)
@@ -314,26 +312,28 @@ def _named_by_plain_probes(d: Diagnosis) -> Iterator[str]:
     piece = d.piece
     for known, outcomes in catalogue(piece.name, d.seed):
         if _matches(d, outcomes):
-            d.extra = known.where
+            d.where = {known.name: known.where}
             yield known.name
             return
     symptom = piece.symptoms(d) if piece.symptoms is not None else None
     symptom = symptom or _outputs_swapped(d)
     if symptom is not None:
-        name, d.extra = symptom
-        yield name
+        yield _with_where(d, *symptom)
         return
-    explained = list(_facts_that_explain(d) if piece.separate else _pairs_that_explain(d))
-    found = [names for names, _ in explained]
+    found = list(_facts_that_explain(d) if piece.separate else _pairs_that_explain(d))
     common = [name for name in found[0] if all(name in names for names in found)] if found else []
     d.partly = len(common) == 1 and len(found[0]) > 1
     if common:
-        wheres = {where for _, where in explained}
-        d.extra = wheres.pop() if len(wheres) == 1 else ""
+        d.where = found[0] if len(found) == 1 else {}
         yield from common
         return
-    d.extra = _arguments_swapped(d)
-    yield "arguments-swapped" if d.extra else _named_by_kind(d)
+    swapped = _arguments_swapped(d)
+    yield _with_where(d, "arguments-swapped", swapped) if swapped else _named_by_kind(d)
+
+
+def _with_where(d: Diagnosis, name: str, sentence: str) -> str:
+    d.where = {name: sentence}
+    return name
 
 
 def _right_if(d: Diagnosis, f: Function) -> bool:
@@ -384,7 +384,7 @@ def _arguments_swapped(d: Diagnosis) -> str:
     return ""
 
 
-def _facts_that_explain(d: Diagnosis) -> Iterator[tuple[tuple[str, ...], str]]:
+def _facts_that_explain(d: Diagnosis) -> Iterator[dict[str, str]]:
     """Yield the names of the mistakes whose facts are, together, those of the answer."""
     right, got = d.expected[0].value, d.observed[0].value
     if not isinstance(right, tuple) or not isinstance(got, tuple):
@@ -400,11 +400,11 @@ def _facts_that_explain(d: Diagnosis) -> Iterator[tuple[tuple[str, ...], str]]:
     # Where a mistake's facts are a part of another's, the other says more.
     names = [n for n, facts in found.items() if not any(facts < more for more in found.values())]
     if names and set().union(*(found[name] for name in names)) == off:
-        yield tuple(names), ""
+        yield dict.fromkeys(names, "")
 
 
-def _pairs_that_explain(d: Diagnosis) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the names of each two mistakes that together do what the answer does, and where."""
+def _pairs_that_explain(d: Diagnosis) -> Iterator[dict[str, str]]:
+    """Yield each two mistakes, by name, that together do what the answer does."""
     piece, others = d.piece, [probe for probe in d.probes if probe.plain][1:]
     mine = glance(d.observed[0])
     for pair in pairs(piece.name, d.seed):
@@ -414,7 +414,7 @@ def _pairs_that_explain(d: Diagnosis) -> Iterator[tuple[tuple[str, ...], str]]:
             agree(observe(piece, pair.program, probe.inputs), got, probe.tolerance)
             for probe, got in zip(others, d.observed[1:], strict=False)
         ):
-            yield pair.names, pair.where
+            yield pair.where
 
 
 def _named_by_kind(d: Diagnosis) -> str:
@@ -461,8 +461,7 @@ def _named_otherwise(d: Diagnosis) -> Iterator[str]:
     """Yield the name of what shows on other than plain probes."""
     symptom = d.piece.symptoms(d) if d.piece.symptoms is not None else None
     if symptom is not None:
-        name, d.extra = symptom
-        yield name
+        yield _with_where(d, *symptom)
         return
     name = _named_by_kind(d)
     d.ignored = ()

@@ -447,7 +447,7 @@ SAID: dict[str, Said] = {
     "outputs-swapped": Said(
         "",
         "In which order does the exercise name the results?",
-        "The results are right, in another order than the exercise asks for.",
+        "The results come in another order than the exercise asks for.",
         "Change their order.",
     ),
     # ---- backward ----
@@ -500,7 +500,7 @@ SAID: dict[str, Said] = {
     "sign-turned": Said(
         _B,
         "Nudge one number in the direction of your gradient. Does the loss go up?",
-        "A sign is turned in your gradients: the numbers are right but for −1 in one place.",
+        "A sign is turned in your gradients.",
         "Go through the signs: what is subtracted in the forward pass comes back with a minus.",
     ),
     "cross_entropy.sign-turned": Said(

@@ -158,6 +158,16 @@ def sum_in_the_path_through_var(dz_tilde, z, gamma, epsilon):
     return _backward(dz_tilde, z, gamma, epsilon, var=len(z))
 
 
+@tried(
+    "batch_norm_backward",
+    "gradient-sum-instead-of-mean gamma-forgotten",
+    says=["First, in your dz a path", "has its right weight. Then, your dz is that of γ = 1."],
+)
+def sum_and_no_gamma(dz_tilde, z, gamma, epsilon):
+    dz, dgamma, dbeta = _backward(dz_tilde, z, gamma, epsilon, var=len(z))
+    return dz / gamma, dgamma, dbeta
+
+
 @tried("batch_norm_backward", "sign-turned", says=["the sign of the path through σ² in dz"])
 def sign_of_one_path(dz_tilde, z, gamma, epsilon):
     return _backward(dz_tilde, z, gamma, epsilon, var=-1)
