@@ -4,9 +4,13 @@ Each call takes your function and returns a `Result`. A mistake is named only wh
 behaves as that mistake does on every plain input; where no name fits, the result says where your
 numbers depart from what is right and by how much.
 
-Your function gets arrays of one floating dtype, and Python floats for ε, decay and rate. It
-returns arrays of the exact shape and of the dtype of its input (lists will do), and changes
-nothing that it is given.
+Your function gets arrays of one floating dtype, and Python floats for ε, decay and rate, by
+position and in the order given here. It returns arrays of the exact shape and of the dtype of its
+input (lists, and lists of lists, will do), and changes nothing that it is given.
+
+It is called some dozens of times on small inputs. What it prints is not shown: to see it, call the
+function yourself. There is no time limit: where a call doesn't come back, your function doesn't,
+and Ctrl-C (in a notebook, the button that interrupts the kernel) stops it.
 """
 
 from __future__ import annotations
@@ -101,8 +105,9 @@ def batch_norm(f: Function, *, seed: int = 0) -> Result:
     Parameters
     ----------
     f : callable
-        ``f(z, gamma, beta, epsilon)`` returns z̃ of the shape of `z`, (m, n), for m ≥ 2. Of a
-        tuple the first item counts.
+        ``f(z, gamma, beta, epsilon)`` returns z̃ of the shape of `z`, (m, n), for m ≥ 2: a row
+        for each example, a column for each unit. γ and β have the shape (n,). ε is added to the
+        variance, which is the sum of squares divided by m. Of a tuple the first item counts.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -125,7 +130,8 @@ def batch_norm_backward(f: Function, *, seed: int = 0) -> Result:
     ----------
     f : callable
         ``f(dz_tilde, z, gamma, epsilon)`` returns ``(dz, dgamma, dbeta)``, of shapes (m, n),
-        (n,) and (n,): the gradients through μ and σ² too.
+        (n,) and (n,): the gradients through μ and σ² too. `dz_tilde` and `z` are (m, n), γ is
+        (n,). The 1/m of a mean loss is in `dz_tilde` already.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -147,8 +153,9 @@ def layer_norm(f: Function, *, seed: int = 0) -> Result:
     Parameters
     ----------
     f : callable
-        ``f(z, gamma, beta, epsilon)`` returns z̃ of the shape of `z`, (m, n); γ and β have the
-        shape (n,). Of a tuple the first item counts.
+        ``f(z, gamma, beta, epsilon)`` returns z̃ of the shape of `z`, (m, n), a row for each
+        example; γ and β have the shape (n,), one number for each unit. The variance is the sum of
+        squares divided by n. Of a tuple the first item counts.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -171,8 +178,8 @@ def running_statistics(f: Function, *, seed: int = 0) -> Result:
     ----------
     f : callable
         ``f(running_mean, running_var, z, decay)`` returns the new mean and the new variance, of
-        shape (n,). `decay` is the weight of the old value; the variance of the batch is the
-        unbiased one.
+        shape (n,), as the old ones; `z` is (m, n). `decay` is the weight of the old value; the
+        variance of the batch is the unbiased one, divided by m − 1.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -194,8 +201,9 @@ def evaluate(f: Function, *, seed: int = 0) -> Result:
     Parameters
     ----------
     f : callable
-        ``f(z, gamma, beta, mean, var, epsilon)`` returns z̃ of the shape of `z`, for one example
-        as well. Of a tuple the first item counts.
+        ``f(z, gamma, beta, mean, var, epsilon)`` returns z̃ of the shape of `z`, (m, n), for one
+        example as well. The others have the shape (n,); `mean` and `var` are the stored ones. Of a
+        tuple the first item counts.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -217,9 +225,9 @@ def moving_average(f: Function, *, seed: int = 0) -> Result:
     Parameters
     ----------
     f : callable
-        ``f(values, decay)`` returns the average after each value, as many as there are values.
-        It starts at 0, weighs the old value with `decay`, and is divided by what the weights add
-        up to.
+        ``f(values, decay)`` returns the average after each value: `values` is (t,), and so is
+        the result. The average starts at 0 and weighs the old value with `decay`; what is given
+        out is divided by what the weights add up to so far, 1 − dᵗ after t values.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -243,7 +251,8 @@ def total_statistics(f: Function, *, seed: int = 0) -> Result:
     f : callable
         ``f(means, variances, sizes)`` returns the mean and the variance of each unit, of shape
         (n,). `means` and `variances` have a row for each batch, (k, n), the variances divided by
-        m; `sizes` are the numbers of examples, (k,). The result is divided by their sum.
+        m; `sizes` are the numbers of examples, (k,). The variance that is returned is the plain
+        one as well, divided by the number of all examples.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -266,7 +275,8 @@ def fold(f: Function, *, seed: int = 0) -> Result:
     ----------
     f : callable
         ``f(w, b, gamma, beta, mean, var, epsilon)`` returns the `w` and `b` of one layer that
-        does what the two did in evaluation. `w` is (out, in), the others (out,).
+        does what the two did in evaluation: first wa + b, then batch norm with the stored `mean`
+        and `var`. `w` is (out, in), the others (out,).
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -289,7 +299,8 @@ def mini_batches(f: Function, *, seed: int = 0) -> Result:
     ----------
     f : callable
         ``f(x, y, batch_size, rng)`` returns or yields pairs ``(x_t, y_t)``: every example once,
-        all batches full but the last, in an order that comes from `rng` alone.
+        all batches full but the last, in an order that comes from `rng` alone. `x` has a row for
+        each example, (m, n), and `y` a label, (m,); `rng` is a ``numpy.random.Generator``.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -312,7 +323,7 @@ def effective_rate(f: Function, *, seed: int = 0) -> Result:
     ----------
     f : callable
         ``f(w, learning_rate)`` returns the rate of each unit, the learning rate over ‖w‖² of its
-        row, of shape (out,).
+        row, of shape (out,). `w` is (out, in).
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -335,7 +346,8 @@ def cross_entropy(f: Function, *, seed: int = 0) -> Result:
     ----------
     f : callable
         ``f(logits, labels)`` returns the mean cross-entropy of the softmax and its gradient with
-        respect to the logits, right at logits of ±1000 too, whichever the label.
+        respect to the logits, right at logits of ±1000 too, whichever the label. `logits` is
+        (m, classes), and so is the gradient; `labels` are (m,) whole numbers from 0.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -359,7 +371,9 @@ def training_step(f: Function, *, seed: int = 0) -> Result:
     f : callable
         ``f(net, x, y, learning_rate)`` makes one pass in training mode, moves ``net.theta`` down
         the gradient once, and returns the loss before the step, the mean cross-entropy of the
-        softmax.
+        softmax. `net` is a `bncourse.Sequential`: ``net.forward(x, training=True)`` returns the
+        logits, ``net.backward(dz)`` takes the gradient of the loss with respect to them and
+        fills ``net.dtheta``, the gradient of all parameters ``net.theta``.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -383,7 +397,9 @@ def training_loop(f: Function, *, seed: int = 0) -> Result:
     f : callable
         ``f(net, x, y, batch_size, learning_rate, epochs, rng)`` trains `net` by plain gradient
         descent on batches in a new order in every epoch, all full but the last, and returns the
-        losses of all steps. The order comes from `rng` alone.
+        losses of all steps. The order comes from `rng` alone. `net` has ``net.forward(x,
+        training=True)``, ``net.backward(dz)``, ``net.theta`` and ``net.dtheta``, as in
+        `training_step`.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -405,8 +421,9 @@ def subtract_mean(cls: Function, *, seed: int = 0) -> Result:
     Parameters
     ----------
     cls : type
-        A `bncourse.Layer`, made by ``cls(n)`` for n units, right forward and backward. In
-        evaluation it does the same.
+        A `bncourse.Layer`, made by ``cls(n)`` for n units, right forward and backward: it has
+        ``_forward(self, x, training)`` and ``_backward(self, dz)``, which return arrays of the
+        shape and dtype of `x`, (m, n). In evaluation it does the same.
     seed : int
         Of the inputs that are drawn, at least 0.
 
@@ -430,7 +447,9 @@ def shake(cls: Function, *, seed: int = 0) -> Result:
     cls : type
         A `bncourse.Layer`, made by ``cls(n, level, rng)`` for n units. In training it adds to each
         unit one shift, uniform between −level and level, the same for the whole batch and new at
-        every step; in evaluation it does nothing, and the gradient passes as it is.
+        every step; in evaluation it does nothing, and the gradient passes as it is. You write
+        ``_forward(self, x, training)`` and ``_backward(self, dz)``; what they return has the shape
+        and the dtype of `x`.
     seed : int
         Of the inputs that are drawn, at least 0.
 

@@ -13,10 +13,14 @@ from bncourse.check.symptoms import epsilon_or_one_pass
 
 Array = np.ndarray[Any, Any]
 
-_TWO = np.array([[0.0], [2.0]])
+_TWO = np.array([[1.0], [7.0]])
+
+_LINED_UP = "Without `keepdims` the mean of a row is lined up with the columns."
+_SIGN = "It is the sign of the path through {} in dz."
+_WEIGHT = "It is the path through {}; the one through {} has its right weight."
 
 
-def _witness(z: Array, gamma: float = 1.0, beta: float = 0.0, epsilon: float = 3.0) -> Inputs:
+def _witness(z: Array, gamma: float = 1.0, beta: float = 0.0, epsilon: float = 16.0) -> Inputs:
     """Return inputs of batch norm in which all units have one γ and one β."""
     n = z.shape[1]
     return {"z": z, "gamma": np.full(n, gamma), "beta": np.full(n, beta), "epsilon": epsilon}
@@ -39,10 +43,12 @@ def _scale_and_shift() -> tuple[Mistake, ...]:
         mistake("mean-not-subtracted", "(z - mu) → z"),
         mistake("variance-not-centred", "np.mean((z - mu) ** 2 → np.mean(z ** 2"),
         mistake("not-divided", "(z - mu) / std → (z - mu)"),
+        mistake("multiplied-by-root", "(z - mu) / std → (z - mu) * std"),
         mistake("gamma-beta-swapped", "gamma * z_norm + beta → beta * z_norm + gamma"),
         mistake("gamma-forgotten", "gamma * z_norm → z_norm"),
         mistake("beta-forgotten", "z_norm + beta → z_norm"),
         mistake("beta-inside", "gamma * z_norm + beta → gamma * (z_norm + beta)"),
+        mistake("beta-inside", "(z - mu) / std → (z - mu + beta) / std", "z_norm + beta → z_norm"),
         mistake("beta-subtracted", "z_norm + beta → z_norm - beta"),
     )
 
@@ -54,12 +60,12 @@ def _witnesses(turned: bool) -> tuple[Inputs, ...]:
         return np.array(columns) if turned else np.array(columns).T
 
     return (
-        _witness(batch([0, 2.0])),
-        _witness(batch([0, 2.0]), beta=5.0),
-        _witness(batch([0, 2.0]), gamma=2.0, beta=1.0),
-        _witness(batch([1, 3.0, 5.0, 7.0]), epsilon=4.0),
-        _witness(batch([0, 2.0], [0, 20.0]), epsilon=0.0),
-        _witness(batch([0, 2.0]), epsilon=0.0),
+        # σ is 3, σ² 9 and the root 5: no two of them are alike.
+        _witness(batch([1, 7.0])),
+        _witness(batch([1, 7.0]), gamma=2.0, beta=5.0),
+        _witness(batch([1, 1.0, 1.0, 5.0]), gamma=2.0, beta=5.0, epsilon=1.0),
+        _witness(batch([1, 7.0], [0, 40.0]), epsilon=16.0),
+        _witness(batch([1, 7.0]), epsilon=0.0),
         _witness(batch([2.0, 2.0])),
         _witness(batch([2.0**28, 2.0**28 + 2])),
     )
@@ -84,7 +90,13 @@ def batch_norm(z, gamma, beta, epsilon):
                 "np.mean((z - mu) ** 2, axis=0) → np.var(z, axis=0, ddof=1)",
             ),
             mistake("axis-1", "axis=0 → axis=1, keepdims=True"),
-            mistake("axis-1", "axis=0 → axis=1"),
+            mistake("axis-1", "axis=0 → axis=1", where=_LINED_UP),
+            mistake(
+                "axis-1",
+                "np.mean((z - mu) ** 2, → np.var(z,",
+                "axis=0 → axis=1",
+                where=_LINED_UP,
+            ),
             mistake("axis-1", "z.mean(axis=0) → z.mean(axis=1, keepdims=True)"),
             mistake("axis-1", "** 2, axis=0) → ** 2, axis=1, keepdims=True)"),
             mistake("whole-array", "z.mean(axis=0) → z.mean()", "** 2, axis=0) → ** 2)"),
@@ -134,6 +146,11 @@ def layer_norm(z, gamma, beta, epsilon):
                 "(z - mu) ** 2, axis=1, keepdims=True) → z - mu, axis=1, keepdims=True) ** 2",
             ),
             mistake("keepdims-forgotten", "axis=1, keepdims=True → axis=1"),
+            mistake(
+                "keepdims-forgotten",
+                "np.mean((z - mu) ** 2, → np.var(z,",
+                "axis=1, keepdims=True → axis=1",
+            ),
             mistake(
                 "whole-array",
                 "z.mean(axis=1, keepdims=True) → z.mean()",
@@ -185,20 +202,39 @@ def batch_norm_backward(dz_tilde, z, gamma, epsilon):
                 "gradient-sum-instead-of-mean",
                 "np.mean(dz_tilde, → np.sum(dz_tilde,",
                 "np.mean(dz_tilde * → np.sum(dz_tilde *",
+                where="Both paths have it.",
             ),
-            mistake("gradient-sum-instead-of-mean", "np.mean(dz_tilde, → np.sum(dz_tilde,"),
-            mistake("gradient-sum-instead-of-mean", "np.mean(dz_tilde * → np.sum(dz_tilde *"),
+            mistake(
+                "gradient-sum-instead-of-mean",
+                "np.mean(dz_tilde, → np.sum(dz_tilde,",
+                where=_WEIGHT.format("μ", "σ²"),
+            ),
+            mistake(
+                "gradient-sum-instead-of-mean",
+                "np.mean(dz_tilde * → np.sum(dz_tilde *",
+                where=_WEIGHT.format("σ²", "μ"),
+            ),
             mistake("gamma-forgotten", "gamma / std → 1 / std"),
             mistake("gamma-twice", "gamma / std → gamma ** 2 / std"),
             mistake("gamma-twice", "np.sum(dz_tilde * z_norm → np.sum(dz_tilde * gamma * z_norm"),
-            mistake("sign-turned", "- through_mu → + through_mu"),
-            mistake("sign-turned", "- through_var → + through_var"),
-            mistake("sign-turned", "- through_mu - through_var → + through_mu + through_var"),
+            mistake(
+                "gamma-twice",
+                "np.sum(dz_tilde * z_norm → np.sum(dz_tilde * gamma * z_norm",
+                "np.sum(dz_tilde, → np.sum(dz_tilde * gamma,",
+            ),
+            mistake("sign-turned", "- through_mu → + through_mu", where=_SIGN.format("μ")),
+            mistake("sign-turned", "- through_var → + through_var", where=_SIGN.format("σ²")),
+            mistake(
+                "sign-turned",
+                "- through_mu - through_var → + through_mu + through_var",
+                where="In dz both paths have the sign of the direct one.",
+            ),
             mistake("sign-turned", "dz = gamma → dz = -gamma"),
             mistake("sign-turned", "dgamma = np.sum → dgamma = -np.sum"),
             mistake("sign-turned", "dbeta = np.sum → dbeta = -np.sum"),
             mistake("outputs-swapped", "return dz, dgamma, dbeta → return dz, dbeta, dgamma"),
             mistake("not-divided", "gamma / std → gamma"),
+            mistake("multiplied-by-root", "gamma / std → gamma * std"),
             mistake("no-root", "gamma / std → gamma / std ** 2"),
             mistake("no-root", "np.sqrt(var + epsilon) → (var + epsilon)"),
             mistake("no-epsilon", "var + epsilon → var"),
@@ -223,20 +259,14 @@ def batch_norm_backward(dz_tilde, z, gamma, epsilon):
             {
                 "dz_tilde": np.array([[1.0], [0.0]]),
                 "z": _TWO,
-                "gamma": np.array([1.0]),
-                "epsilon": 3.0,
-            },
-            {
-                "dz_tilde": np.array([[1.0], [0.0]]),
-                "z": _TWO,
                 "gamma": np.array([2.0]),
-                "epsilon": 3.0,
+                "epsilon": 16.0,
             },
             {
                 "dz_tilde": np.array([[1.0], [0.0], [0.0], [0.0]]),
-                "z": np.array([[1.0], [3.0], [5.0], [7.0]]),
-                "gamma": np.array([1.0]),
-                "epsilon": 4.0,
+                "z": np.array([[1.0], [1.0], [1.0], [5.0]]),
+                "gamma": np.array([2.0]),
+                "epsilon": 1.0,
             },
         ),
         findings=of_backward,

@@ -36,10 +36,9 @@ def effective_rate(w, learning_rate):
             ),
         ),
         witnesses=(
-            {"w": np.array([[2.0]]), "learning_rate": 1.0},
-            {"w": np.array([[3.0, 4.0]]), "learning_rate": 1.0},
-            {"w": np.array([[1.0, 0.0], [3.0, 4.0]]), "learning_rate": 1.0},
             {"w": np.array([[3.0, 4.0]]), "learning_rate": 0.5},
+            {"w": np.array([[1.0, 2.0], [3.0, 4.0]]), "learning_rate": 0.5},
+            {"w": np.array([[0.1, 0.2]]), "learning_rate": 0.5},
         ),
         findings=of_effective_rate,
     )
@@ -58,11 +57,11 @@ def _layer_probes(seed: int) -> list[Probe]:
     inputs = _layer_inputs(seed, 4, 4)
     return [
         Probe("", _layer_inputs(seed), plain=True),
-        Probe("where there are as many examples as units", _layer_inputs(seed, 5, 5), plain=True),
+        Probe("on square arrays", _layer_inputs(seed, 5, 5), plain=True),
         Probe("on two examples", _layer_inputs(seed, 2, 3)),
         Probe("in float32", _layer_inputs(seed, dtype="float32"), tolerance=1e-3),
         Probe(
-            "on a strided view of a larger array",
+            "on every second number of larger arrays",
             {name: strided(value) for name, value in inputs.items()},
         ),
     ]

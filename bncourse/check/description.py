@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from bncourse.check.diagnosis import (
     agree,
     observe,
     observe_sealed,
+    studied,
     wrong_places,
 )
-from bncourse.check.findings import Finding, of_observed
+from bncourse.check.findings import of_observed, of_outputs
 from bncourse.check.mistakes import said
 from bncourse.check.pieces import Inputs, quantities
 from bncourse.check.quarantine import NotUsable, Outcome, Raised, final_locals, sealed
@@ -84,18 +86,20 @@ def describe(d: Diagnosis) -> Description:
         return _unknown(d, seen, inputs)
     known = [said(d.piece.name, name) for name in d.names]
     values = _Values(d, inputs)
-    explained = " ".join(
-        [k.what.format_map(values) for k in known] + [t for t in (d.extra, _kind(d, got)) if t]
-    )
+    whats = [
+        f"{k.what.format_map(values)} {d.where.get(name, '')}".strip()
+        for name, k in zip(d.names, known, strict=True)
+    ]
+    start = ""
     if d.partly:
         start = "One mistake is this, and there is another that it hides. "
+        whats = [text.replace("On every input your numbers are", "You have") for text in whats]
     elif len(known) > 1 and d.names[0] not in ("wrote-into-input", "wrong-dtype"):
         count = "Two" if len(known) == 2 else str(len(known))
-        start = f"{count} mistakes together explain your numbers. "
-    else:
-        start = ""
-    if start:
-        explained = explained.replace("On every input your numbers are", "Your numbers are partly")
+        start = f"{count} mistakes together explain what came. "
+        whats = [_one_of_several(i, text) for i, text in enumerate(whats)]
+    more = (_kind(d, got), _besides(d))
+    explained = " ".join([*whats, *(text for text in more if text)])
     section = known[0].section or OF_PIECE[d.piece.name]
     return Description(
         seen,
@@ -103,6 +107,26 @@ def describe(d: Diagnosis) -> Description:
         start + explained,
         " ".join([k.repair.format_map(values) for k in known] + [f"Read: {reading(section)}"]),
     )
+
+
+def _one_of_several(i: int, text: str) -> str:
+    """Say a mistake's sentence as one of several that hold together."""
+    text = text.replace("On every input your numbers are those", "your numbers are those")
+    if re.match("[A-Z][a-z ]", text):
+        text = text[0].lower() + text[1:]
+    return f"{'First' if i == 0 else 'Then'}, {text}"
+
+
+def _besides(d: Diagnosis) -> str:
+    """Say that arguments were written into, where something else is wrong as well."""
+    if d.names[0] == "wrote-into-input" or not any(o.wrote for o in d.observed):
+        return ""
+    return f"Besides, your function changed what it was given as {_written(d)}."
+
+
+def _written(d: Diagnosis) -> str:
+    wrote = {name for outcome in d.observed for name in outcome.wrote}
+    return words.listed([words.symbol(name) for name in d.piece.arguments if name in wrote])
 
 
 class _Values(dict[str, str]):
@@ -127,25 +151,31 @@ def _tried(d: Diagnosis) -> str:
         probe.words for i, probe in enumerate(d.probes) if probe.words and i not in d.skipped
     ]
     text = f"{len(d.probes) - len(d.skipped)} kinds of input gave what was expected"
-    return f"{text}, among them those {words.listed(special)}." if special else f"{text}."
+    text = f"{text}, among them those {words.listed(special)}." if special else f"{text}."
+    if d.skipped:
+        left = words.listed([d.probes[i].words for i in sorted(d.skipped)])
+        text += f" Not tried, because your arithmetic is in float32: {left}."
+    return text
 
 
 def _witness(d: Diagnosis) -> tuple[Inputs, Outcome, Outcome]:
     """Return the simplest input on which the answer fails, what is right there, and what came."""
     assert d.names
-    candidates: list[tuple[Inputs, float]] = [(w, 1e-5) for w in d.piece.witnesses]
-    for inputs, tolerance in candidates:
+    candidates = list(d.piece.witnesses)
+    if d.piece.observe is None:
+        candidates.append(studied(d.piece.name))
+    for inputs in candidates:
         with np.errstate(all="ignore"):
             expected = observe(d.piece, d.piece.reference, inputs)
         got = observe_sealed(d.piece, d.f, inputs)
-        if not agree(expected, got, tolerance) and _shows(d.names[0], expected, got):
+        if not agree(expected, got, 1e-5) and _shows(d.names[0], inputs, expected, got):
             return inputs, expected, got
     at = d.at or 0
     return d.probes[at].inputs, d.expected[at], d.observed[at]
 
 
-def _shows(name: str, expected: Outcome, got: Outcome) -> bool:
-    """Say whether an input shows the mistake that is named: an error, a shape."""
+def _shows(name: str, inputs: Inputs, expected: Outcome, got: Outcome) -> bool:
+    """Say whether an input shows the mistake that is named: an error, a shape, a γ."""
     right, came = expected.value, got.value
     match name:
         case "raised":
@@ -158,7 +188,7 @@ def _shows(name: str, expected: Outcome, got: Outcome) -> bool:
                 and isinstance(came, tuple)
                 and any(a.shape != b.shape for a, b in zip(right, came, strict=True))
             )
-    return True
+    return not name.startswith(("gamma", "beta")) or inputs["gamma"][0] != 1
 
 
 def _seen(d: Diagnosis, inputs: Inputs, expected: Outcome, got: Outcome) -> str:
@@ -210,43 +240,42 @@ def _difference(d: Diagnosis, expected: Outcome, got: Outcome) -> str:
     parts, fine = [], []
     for symbol, a, b in zip(symbols, right, came, strict=True):
         if a.shape != b.shape:
-            text = f"{symbol} of shape {words.shape(a.shape)} was expected and shape "
+            text = f"{symbol} should have the shape {words.shape(a.shape)}, and shape "
             text += f"{words.shape(b.shape)} came"
-            if a.size == b.size and not wrong_places(a.ravel(), b.ravel(), 1e-5).any():
+            if a.ndim > 1 and a.T.shape == b.shape and not wrong_places(a.T, b, 1e-5).any():
+                text += " (it is the transpose of what is right)"
+            elif a.size == b.size and not wrong_places(a.ravel(), b.ravel(), 1e-5).any():
                 text += " (the numbers are right)"
             parts.append(text)
         elif not wrong_places(a, b, 1e-5).any():
             fine.append(symbol)
         elif a.size <= words.MOST_NUMBERS:
             x, y = words.pair(a, b)
-            parts.append(f"{symbol} = {x} was expected and {y} came")
+            parts.append(f"{symbol} should be {x}, and {y} came")
         else:
             parts.append(f"{symbol}: {words.places(a, b, wrong_places(a, b, 1e-5))}")
     text = "; ".join(parts) or "the numbers agree to five digits and no further"
     if fine and parts:
-        text += f"; {words.listed(fine)} {'is' if len(fine) == 1 else 'are'} right"
+        text += f"; {words.listed(fine)} {'is' if len(fine) == 1 else 'are'} right here"
     return text + "."
 
 
 def _expected(symbols: tuple[str, ...], right: tuple[np.ndarray[Any, Any], ...]) -> str:
     shown = [
-        f"{symbol} = {words.array(value)}"
+        f"{symbol} should be {words.array(value, bare=False)}"
         if value.size <= words.MOST_NUMBERS
-        else f"{symbol} of shape {words.shape(value.shape)}"
+        else f"{symbol} should have the shape {words.shape(value.shape)}"
         for symbol, value in zip(symbols, right, strict=True)
     ]
-    return f"{words.listed(shown)} {'was' if len(shown) == 1 else 'were'} expected"
+    return words.listed(shown)
 
 
 def _manner_seen(d: Diagnosis) -> str:
     """Say what is wrong with an answer whose values are right."""
     texts = []
     if "wrote-into-input" in d.names:
-        wrote = {name for outcome in d.observed for name in outcome.wrote}
-        changed = [words.symbol(name) for name in d.piece.arguments if name in wrote]
-        texts.append(
-            f"The values are right, but your function changed its {words.listed(changed)}"
-        )
+        changed = _written(d)
+        texts.append(f"The values are right, but your function changed what came as {changed}")
     if "wrong-dtype" in d.names:
         texts.append(f"{'' if texts else 'The values are right, but '}{_wrong_dtype(d)}")
     return "; ".join(texts) + "."
@@ -274,38 +303,55 @@ def _kind(d: Diagnosis, got: Outcome) -> str:
     """Add what the kinds of mistakes that any function can make leave open."""
     name = d.names[0]
     arguments = ", ".join(d.piece.arguments)
+    first = d.observed[0].value
+    if isinstance(first, Raised) and "broadcast" in first.text:
+        lead = (
+            ""
+            if name == "raised"
+            else f"On an input of another shape your function raised {first}. "
+        )
+        return (
+            f"{lead}NumPy lines shapes up from the right; two lengths fit where they are equal or "
+            "one of them is 1."
+        )
     if name == "raised" and isinstance(got.value, Raised):
         if "positional argument" in got.value.text:
             return f"It is called as f({arguments}), by position."
-        if "broadcast" in got.value.text:
-            return (
-                "NumPy lines shapes up from the right; two lengths fit where they are equal or "
-                "one of them is 1. A row is an example, a column a unit."
-            )
+        if got.value.kind == "NameError":
+            return "A name has no value there: is it spelled as where it was given one?"
     if name == "wrong-return":
         return f"Expected: {d.piece.returns or words.listed(d.piece.outputs)}."
     if name == "ignores-argument" and d.ignored:
         ignored = words.listed([words.symbol(a) for a in d.ignored])
-        return (
-            f"Whatever {ignored} {'is' if len(d.ignored) == 1 else 'are'}, what comes is the same."
-        )
+        verb = "are" if len(d.ignored) > 1 or ignored.endswith("s") else "is"
+        text = f"Whatever {ignored} {verb}, what comes is the same"
+        if isinstance(first, tuple) and not any(value.any() for value in first):
+            return (
+                f"{text}: 0. Either a factor is 0 (`//` cuts a share to 0), or it was not filled."
+            )
+        return f"{text}."
     return ""
 
 
 def _unknown(d: Diagnosis, seen: str, inputs: Inputs) -> Description:
     """Say what is known of a mistake that has no name: where it shows, and how much."""
-    plain = d.at is None or d.probes[d.at].plain
-    found: list[Finding] = []
-    cures = ""
-    if plain and isinstance(d.observed[0].value, tuple):
-        with np.errstate(all="ignore"):
-            found = (d.piece.findings or of_observed)(d)
-            cures = _cures(d) if d.piece.observe is None else ""
-    failing = [finding.words for finding in found if not finding.holds][:MOST_FINDINGS]
-    holding = [finding.words for finding in found if finding.holds][:MOST_FINDINGS]
     texts = ["This is not a mistake that I know."]
+    failing: list[str] = []
+    holding: list[str] = []
+    basis, cures = None, ""
+    plain = d.at is None or d.probes[d.at].plain
+    whole = _whole_numbers(d)
+    if whole:
+        failing = [whole]
+    elif plain and isinstance(d.observed[0].value, tuple):
+        with np.errstate(all="ignore"):
+            failing, holding, basis = _findings(d, inputs)
+            cures = _cures(d) if d.piece.observe is None else ""
+    where = ""
+    if basis is not None and basis is not inputs:
+        where = f" with {words.assigned(basis)}" if _small(basis) else " on drawn inputs"
     if failing:
-        texts.append(f"What is off: {'; '.join(failing)}.")
+        texts.append(f"What is off{where}: {'; '.join(failing)}.")
     if holding:
         texts.append(f"What is right: {'; '.join(holding)}.")
     if not plain:
@@ -313,10 +359,11 @@ def _unknown(d: Diagnosis, seen: str, inputs: Inputs) -> Description:
             f"On all plain inputs your function is right; what is special here is an input "
             f"{d.probes[d.at or 0].words}."
         )
-    departs = _departs(d, inputs)
+    departs = "" if whole else _departs(d, inputs)
     question = departs or "Work through this input with a pencil: where does the code leave it?"
     if failing and not departs:
-        question = f"Begin here: {failing[0]}. Which line of yours makes it so?"
+        start = f"Begin here,{where}" if where else "Begin here"
+        question = f"{start}: {failing[0]}. Where in your code does that come from?"
     return Description(
         seen,
         question,
@@ -333,11 +380,57 @@ def _unknown(d: Diagnosis, seen: str, inputs: Inputs) -> Description:
     )
 
 
+def _whole_numbers(d: Diagnosis) -> str:
+    """Say that an output has lost its decimals to an integer dtype, if one has."""
+    expected, got = d.expected[d.at or 0].value, d.observed[d.at or 0].value
+    if isinstance(expected, tuple) and isinstance(got, tuple):
+        for symbol, a, b in zip(d.piece.outputs, expected, got, strict=True):
+            if a.dtype.kind == "f" and b.dtype.kind in "iub" and np.abs(a - b).max(initial=0) < 1:
+                return f"{symbol} came with the dtype {b.dtype}, which keeps no decimals"
+    return ""
+
+
+def _findings(d: Diagnosis, inputs: Inputs) -> tuple[list[str], list[str], Inputs | None]:
+    """Return what is off, what is right on every input that was asked, and where it is off.
+
+    The numbers are those of an input that is shown, where one shows the mistake.
+    """
+    find = d.piece.findings or (of_observed if d.piece.observe else of_outputs)
+    bases: list[Inputs | None] = [None]
+    if d.piece.observe is None:
+        bases = [studied(d.piece.name), inputs, d.probes[d.at or 0].inputs]
+    asked = [(basis, find(replace(d, basis=basis))) for basis in bases]
+    off = [(basis, [f for f in found if not f.holds]) for basis, found in asked]
+    shown, failing = next(((basis, found) for basis, found in off if found), (None, []))
+    telling = [
+        finding.words
+        for finding in sorted(failing, key=lambda finding: finding.rank)
+        if finding.rank < 2 and "NaN" not in finding.words
+    ]
+    common = set.intersection(*({f.words for f in found if f.holds} for _, found in asked))
+    holding = [finding.words for finding in asked[0][1] if finding.words in common]
+    return telling[:MOST_FINDINGS], holding[:MOST_FINDINGS], shown
+
+
 def _cures(d: Diagnosis) -> str:
-    """Say with which simple argument the answer becomes right."""
+    """Say with which simple argument the answer becomes right, on every input that is at hand."""
+    large = {
+        name: 50 * value if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+        for name, value in d.inputs.items()
+    }
+    tried = [(probe.inputs, probe.tolerance) for probe in d.probes if not probe.precise]
+    tried += [(inputs, 1e-5) for inputs in (*d.piece.witnesses, studied(d.piece.name), large)]
     found = []
     for name, (text, change) in WHAT_CURES.items():
-        if name in d.piece.arguments and d.agrees(**{name: change(d.inputs[name])}):
+        if name in d.piece.arguments and all(
+            agree(
+                observe(d.piece, d.piece.reference, changed),
+                observe_sealed(d.piece, d.f, changed),
+                tolerance,
+            )
+            for inputs, tolerance in tried
+            for changed in (inputs | {name: change(inputs[name])},)
+        ):
             found.append(text)
     if not found:
         return ""
@@ -360,7 +453,7 @@ def _departs(d: Diagnosis, inputs: Inputs) -> str:
                 continue
             a, b = np.ravel(np.asarray(value, float)), np.ravel(np.asarray(mine[alias], float))
             if wrong_places(a, b, 1e-5).any() and a.size <= words.MOST_NUMBERS:
-                x, y = words.pair(value, mine[alias])
+                x, y = words.pair(value, mine[alias], bare=True)
                 return (
                     f"Here {words.symbol(name)} is {x}, and your `{alias}` ends as {y}: "
                     "is it meant to be that?"

@@ -6,6 +6,7 @@ probe: the same values (NaN equals NaN), or an exception of the same type and te
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bncourse.check.pieces import Function, Inputs, Piece
-from bncourse.check.probes import Probe, probes
+from bncourse.check.pieces import Function, Inputs, Mistake, Piece
+from bncourse.check.probes import Probe, probes, study
 from bncourse.check.quarantine import (
     NotUsable,
     Outcome,
@@ -24,6 +25,7 @@ from bncourse.check.quarantine import (
     refuses_arguments,
     sealed,
 )
+from bncourse.check.words import symbol
 
 #: Relative error on plain float64 input above which the arithmetic is taken to be in float32.
 FLOAT32_ARITHMETIC = 1e-10
@@ -83,6 +85,12 @@ def prepared(piece_name: str, seed: int) -> tuple[list[Probe], list[Outcome]]:
     return found, [observe(piece, piece.reference, upcast(probe.inputs)) for probe in found]
 
 
+@lru_cache(maxsize=64)
+def studied(piece_name: str) -> Inputs:
+    """Return the input of few and short numbers on which a piece is looked into."""
+    return study(_PIECES[piece_name])
+
+
 @lru_cache(maxsize=4096)
 def _catalogued(piece_name: str, seed: int, index: int) -> list[Outcome]:
     piece = _PIECES[piece_name]
@@ -91,17 +99,34 @@ def _catalogued(piece_name: str, seed: int, index: int) -> list[Outcome]:
     return [observe(piece, program, probe.inputs) for probe in plain]
 
 
-def catalogue(piece_name: str, seed: int) -> Iterator[tuple[str, list[Outcome]]]:
-    """Yield each catalogued mistake's name and its outcomes on the plain probes, once computed."""
+def catalogue(piece_name: str, seed: int) -> Iterator[tuple[Mistake, list[Outcome]]]:
+    """Yield each catalogued mistake and its outcomes on the plain probes, once computed."""
     for index, known in enumerate(_PIECES[piece_name].mistakes):
-        yield known.name, _catalogued(piece_name, seed, index)
+        yield known, _catalogued(piece_name, seed, index)
+
+
+@lru_cache(maxsize=64)
+def unseen(piece_name: str, seed: int) -> frozenset[Mistake]:
+    """Return the mistakes that no plain probe shows, such as a one-pass variance.
+
+    Plain probes can't tell that one is there, and so can't name it beside another.
+    """
+    _, expected = prepared(piece_name, seed)
+    return frozenset(
+        known
+        for known, outcomes in catalogue(piece_name, seed)
+        if all(agree(a, b, 1e-5) for a, b in zip(expected, outcomes, strict=False))
+    )
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A program with two mistakes at once, and its outcome on the first probe."""
+    """A program with two mistakes at once, and its outcome on the first probe.
 
-    names: tuple[str, str]
+    `where` has, by name, what is said of the mistakes that plain probes can show.
+    """
+
+    where: dict[str, str]
     program: Function
     first: Outcome
     glance: float
@@ -125,9 +150,10 @@ def pairs(piece_name: str, seed: int) -> list[Pair]:
     piece = _PIECES[piece_name]
     inputs = prepared(piece_name, seed)[0][0].inputs
     made = []
-    for names, f in piece.pairs():
+    for both, f in piece.pairs():
         outcome = observe(piece, f, inputs)
-        made.append(Pair(names, f, outcome, glance(outcome)))
+        shown = [known for known in both if known not in unseen(piece_name, seed)]
+        made.append(Pair({k.name: k.where for k in shown}, f, outcome, glance(outcome)))
     return made
 
 
@@ -155,14 +181,16 @@ class Diagnosis:
         The identifiers of the mistakes, none where the answer is right.
     at : int or None
         Which probe failed first.
-    extra : str
-        A sentence that a symptom adds.
+    where : dict
+        By name, the sentence that a symptom or a variant of a mistake adds.
     ignored : tuple of str
         The arguments that change nothing.
     partly : bool
         Whether there is a second mistake, of which several are possible.
     skipped : set of int
         The probes that were left out.
+    basis : dict, optional
+        The input on which the answer is asked, if another than the first probe.
     """
 
     piece: Piece
@@ -173,13 +201,14 @@ class Diagnosis:
     observed: list[Outcome]
     names: tuple[str, ...] = ()
     at: int | None = None
-    extra: str = ""
+    where: dict[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     partly: bool = False
     skipped: set[int] = field(default_factory=set)
+    basis: Inputs | None = None
 
     def ask(self, **changes: Any) -> tuple[np.ndarray[Any, Any], ...] | None:
-        """Return the answer's values on the generic input with some arguments changed."""
+        """Return the answer's values on the input with some arguments changed."""
         return self._values(self.f, changes)
 
     def right(self, **changes: Any) -> tuple[np.ndarray[Any, Any], ...]:
@@ -189,21 +218,15 @@ class Diagnosis:
         return values
 
     def _values(self, f: Function, changes: Inputs) -> tuple[np.ndarray[Any, Any], ...] | None:
-        value = observe_sealed(self.piece, f, self.probes[0].inputs | changes).value
+        value = observe_sealed(self.piece, f, self.inputs | changes).value
         if not isinstance(value, tuple) or any(np.iscomplexobj(array) for array in value):
             return None
         return tuple(array.astype(float) for array in value)
 
     @property
     def inputs(self) -> Inputs:
-        """The generic input."""
-        return self.probes[0].inputs
-
-    def agrees(self, **changes: Any) -> bool:
-        """Say whether the answer is right on the generic input with some arguments changed."""
-        inputs = self.inputs | changes
-        got = observe_sealed(self.piece, self.f, inputs)
-        return agree(observe(self.piece, self.piece.reference, inputs), got, 1e-5)
+        """The input on which the answer is asked: the generic one, unless there is a basis."""
+        return self.probes[0].inputs if self.basis is None else self.basis
 
 
 def observe_sealed(piece: Piece, f: Function, inputs: Inputs) -> Outcome:
@@ -287,45 +310,101 @@ def _matches(d: Diagnosis, outcomes: list[Outcome]) -> bool:
 
 def _named_by_plain_probes(d: Diagnosis) -> Iterator[str]:
     piece = d.piece
-    for name, outcomes in catalogue(piece.name, d.seed):
+    for known, outcomes in catalogue(piece.name, d.seed):
         if _matches(d, outcomes):
-            yield name
+            d.where = {known.name: known.where}
+            yield known.name
             return
     symptom = piece.symptoms(d) if piece.symptoms is not None else None
+    symptom = symptom or _outputs_swapped(d)
     if symptom is not None:
-        name, d.extra = symptom
-        yield name
+        yield _with_where(d, *symptom)
         return
     found = list(_facts_that_explain(d) if piece.separate else _pairs_that_explain(d))
     common = [name for name in found[0] if all(name in names for names in found)] if found else []
     d.partly = len(common) == 1 and len(found[0]) > 1
     if common:
+        d.where = found[0] if len(found) == 1 else {}
         yield from common
         return
-    yield _named_by_kind(d)
+    swapped = _arguments_swapped(d)
+    yield _with_where(d, "arguments-swapped", swapped) if swapped else _named_by_kind(d)
 
 
-def _facts_that_explain(d: Diagnosis) -> Iterator[tuple[str, ...]]:
+def _with_where(d: Diagnosis, name: str, sentence: str) -> str:
+    d.where = {name: sentence}
+    return name
+
+
+def _right_if(d: Diagnosis, f: Function) -> bool:
+    """Say whether a function made of the answer is right on all plain probes."""
+    return all(
+        agree(expected, observe_sealed(d.piece, f, probe.inputs), probe.tolerance)
+        for expected, probe in zip(d.expected, d.probes, strict=True)
+        if probe.plain
+    )
+
+
+def _outputs_swapped(d: Diagnosis) -> tuple[str, str] | None:
+    """Recognise results that are right, but in another order, or not in the place that counts."""
+    piece, count = d.piece, len(d.piece.outputs)
+    values = [outcome.value for outcome in d.observed]
+    if piece.observe is not None or not all(isinstance(value, tuple) for value in values):
+        return None
+    for order in itertools.permutations(range(count)) if count > 1 else ():
+        turned = [Outcome(tuple(value[i] for i in order)) for value in values]  # type: ignore[index]
+        if all(agree(*both, 1e-5) for both in zip(d.expected, turned, strict=False)):
+            names = [piece.outputs[order.index(i)] for i in range(count)]
+            return "outputs-swapped", f"Yours are {', '.join(names)}."
+    result: Any = ()
+    if piece.first_counts:
+        with sealed():
+            result, _ = call(d.f, d.inputs)
+    for place in range(1, len(result) if isinstance(result, tuple) else 0):
+        if _right_if(d, lambda *arguments, place=place: d.f(*arguments)[place]):
+            text = f"Of your {len(result)} results number {place + 1} is the right one."
+            return "outputs-swapped", f"{text} Of several results the first counts."
+    return None
+
+
+def _arguments_swapped(d: Diagnosis) -> str:
+    """Say which two arguments are in each other's place, if that makes all right."""
+    names = d.piece.arguments
+    if d.piece.observe is not None:
+        return ""
+    for i, j in itertools.combinations(range(len(names)), 2):
+
+        def f(*arguments: Any, i: int = i, j: int = j) -> Any:
+            given = list(arguments)
+            given[i], given[j] = given[j], given[i]
+            return d.f(*given)
+
+        if _right_if(d, f):
+            return f"With {symbol(names[i])} and {symbol(names[j])} exchanged, all is right."
+    return ""
+
+
+def _facts_that_explain(d: Diagnosis) -> Iterator[dict[str, str]]:
     """Yield the names of the mistakes whose facts are, together, those of the answer."""
     right, got = d.expected[0].value, d.observed[0].value
     if not isinstance(right, tuple) or not isinstance(got, tuple):
         return
     off = {i for i, (a, b) in enumerate(zip(right[0], got[0], strict=True)) if a != b}
     found: dict[str, set[int]] = {}
-    for name, outcomes in catalogue(d.piece.name, d.seed):
+    for known, outcomes in catalogue(d.piece.name, d.seed):
         value = outcomes[0].value
         if isinstance(value, tuple):
             facts = {i for i, (a, b) in enumerate(zip(right[0], value[0], strict=True)) if a != b}
             if facts <= off and all(value[0][i] == got[0][i] for i in facts):
-                found[name] = found.get(name, set()) | facts
+                found[known.name] = found.get(known.name, set()) | facts
     # Where a mistake's facts are a part of another's, the other says more.
     names = [n for n, facts in found.items() if not any(facts < more for more in found.values())]
     if names and set().union(*(found[name] for name in names)) == off:
-        yield tuple(names)
+        yield dict.fromkeys(names, "")
 
 
-def _pairs_that_explain(d: Diagnosis) -> Iterator[tuple[str, ...]]:
-    """Yield the names of each two mistakes that together do what the answer does."""
+def _pairs_that_explain(d: Diagnosis) -> Iterator[dict[str, str]]:
+    """Yield each two mistakes, by name, that together do what the answer does."""
     piece, others = d.piece, [probe for probe in d.probes if probe.plain][1:]
     mine = glance(d.observed[0])
     for pair in pairs(piece.name, d.seed):
@@ -335,7 +414,7 @@ def _pairs_that_explain(d: Diagnosis) -> Iterator[tuple[str, ...]]:
             agree(observe(piece, pair.program, probe.inputs), got, probe.tolerance)
             for probe, got in zip(others, d.observed[1:], strict=False)
         ):
-            yield pair.names
+            yield pair.where
 
 
 def _named_by_kind(d: Diagnosis) -> str:
@@ -382,8 +461,7 @@ def _named_otherwise(d: Diagnosis) -> Iterator[str]:
     """Yield the name of what shows on other than plain probes."""
     symptom = d.piece.symptoms(d) if d.piece.symptoms is not None else None
     if symptom is not None:
-        name, d.extra = symptom
-        yield name
+        yield _with_where(d, *symptom)
         return
     name = _named_by_kind(d)
     d.ignored = ()

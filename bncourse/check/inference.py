@@ -20,7 +20,9 @@ def _one(value: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.array([value])
 
 
-_STORED = {"gamma": _one(1.0), "beta": _one(0.0), "mean": _one(4.0), "var": _one(1.0)}
+_STORED = {"gamma": _one(1.0), "beta": _one(0.0), "mean": _one(4.0), "var": _one(9.0)}
+_PART = "That is in the part {} the batches; the other part is weighed."
+_SCALED = _STORED | {"gamma": _one(2.0), "beta": _one(5.0)}
 _EPSILON = (
     mistake("no-epsilon", "var + epsilon → var"),
     mistake("epsilon-minus", "var + epsilon → var - epsilon"),
@@ -64,22 +66,21 @@ def evaluate(z, gamma, beta, mean, var, epsilon):
             mistake("gamma-forgotten", "gamma * z_norm → z_norm"),
             mistake("beta-forgotten", "z_norm + beta → z_norm"),
             mistake("beta-inside", "gamma * z_norm + beta → gamma * (z_norm + beta)"),
+            mistake(
+                "beta-inside",
+                "(z - mean) / std → (z - mean + beta) / std",
+                "z_norm + beta → z_norm",
+            ),
             mistake("beta-subtracted", "z_norm + beta → z_norm - beta"),
             mistake("mean-not-subtracted", "(z - mean) → z"),
             mistake("not-divided", "(z - mean) / std → (z - mean)"),
+            mistake("multiplied-by-root", "(z - mean) / std → (z - mean) * std"),
             mistake("mean-and-variance-swapped", "(z - mean) → (z - var)", "var + → mean +"),
         ),
         witnesses=(
-            {"z": np.array([[5.0]]), **_STORED, "epsilon": 3.0},
-            {"z": np.array([[5.0], [7.0]]), **_STORED, "epsilon": 3.0},
-            {"z": np.array([[5.0]]), **_STORED, "beta": _one(1.0), "epsilon": 3.0},
-            {
-                "z": np.array([[5.0]]),
-                **_STORED,
-                "gamma": _one(2.0),
-                "beta": _one(1.0),
-                "epsilon": 3.0,
-            },
+            {"z": np.array([[7.0]]), **_STORED, "epsilon": 16.0},
+            {"z": np.array([[7.0], [9.0]]), **_STORED, "epsilon": 16.0},
+            {"z": np.array([[7.0]]), **_SCALED, "epsilon": 16.0},
         ),
         probes=("one example",),
         findings=of_evaluate,
@@ -101,42 +102,49 @@ def fold(w, b, gamma, beta, mean, var, epsilon):
         mistakes=(
             *_EPSILON,
             mistake("rows-and-columns-swapped", "scale[:, None] → scale"),
-            mistake("rows-and-columns-swapped", "w * scale[:, None] → w.T * scale"),
+            mistake("transposed", "w * scale[:, None] → w.T * scale"),
             mistake("bias-not-folded", "(b - mean) * scale + beta → b"),
-            mistake("bias-not-scaled", "(b - mean) * scale → b - mean * scale"),
-            mistake("bias-not-scaled", "(b - mean) * scale → (b - mean)"),
+            mistake(
+                "bias-not-scaled",
+                "(b - mean) * scale → b - mean * scale",
+                where="In yours b is not.",
+            ),
+            mistake(
+                "bias-not-scaled",
+                "(b - mean) * scale → b * scale - mean",
+                where="In yours the mean is not.",
+            ),
+            mistake(
+                "bias-not-scaled",
+                "(b - mean) * scale → (b - mean)",
+                where="In yours b − mean is not.",
+            ),
             mistake("b-forgotten", "(b - mean) → (0 - mean)"),
             mistake("mean-not-subtracted", "(b - mean) → b"),
             mistake("mean-added", "(b - mean) → (b + mean)"),
             mistake("beta-forgotten", "scale + beta → scale"),
             mistake("beta-subtracted", "scale + beta → scale - beta"),
+            mistake("beta-inside", "(b - mean) * scale + beta → (b - mean + beta) * scale"),
             mistake("gamma-forgotten", "gamma / std → 1 / std"),
             mistake(
                 "gamma-beta-swapped", "gamma / std → beta / std", "scale + beta → scale + gamma"
             ),
             mistake("not-divided", "gamma / std → gamma"),
+            mistake("multiplied-by-root", "gamma / std → gamma * std"),
             mistake("weights-not-scaled", "w * scale[:, None] → w + 0"),
             mistake("outputs-swapped", "w_folded, b_folded\n → b_folded, w_folded\n"),
         ),
         witnesses=(
-            {"w": np.array([[2.0]]), "b": _one(5.0), **_STORED, "epsilon": 3.0},
-            {"w": np.array([[2.0]]), "b": _one(5.0), **_STORED, "beta": _one(1.0), "epsilon": 3.0},
-            {
-                "w": np.array([[2.0]]),
-                "b": _one(5.0),
-                **_STORED,
-                "gamma": _one(2.0),
-                "beta": _one(1.0),
-                "epsilon": 3.0,
-            },
+            {"w": np.array([[2.0]]), "b": _one(9.0), **_STORED, "epsilon": 16.0},
+            {"w": np.array([[2.0]]), "b": _one(9.0), **_SCALED, "epsilon": 16.0},
             {
                 "w": np.array([[1.0, 2.0], [3.0, 4.0]]),
                 "b": np.zeros(2),
-                "gamma": np.array([1.0, 10.0]),
+                "gamma": np.array([5.0, -10.0]),
                 "beta": np.zeros(2),
                 "mean": np.zeros(2),
-                "var": np.ones(2),
-                "epsilon": 0.0,
+                "var": np.full(2, 9.0),
+                "epsilon": 16.0,
             },
         ),
         findings=of_fold,
@@ -204,6 +212,11 @@ def running_statistics(running_mean, running_var, z, decay):
             ),
             mistake(
                 "old-value-forgotten", "decay * running_mean + → ", "decay * running_var + → "
+            ),
+            mistake(
+                "old-value-forgotten",
+                "decay * running_mean + (1 - decay) * → ",
+                "decay * running_var + (1 - decay) * → ",
             ),
             mistake("outputs-swapped", "return new_mean, new_var → return new_var, new_mean"),
             mistake(
@@ -283,10 +296,8 @@ def moving_average(values, decay):
             ),
         ),
         witnesses=(
-            {"values": np.array([4.0]), "decay": 0.5},
             {"values": np.array([4.0, 4.0]), "decay": 0.75},
-            {"values": np.array([4.0, 0.0]), "decay": 0.75},
-            {"values": np.array([0.0, 4.0, 0.0]), "decay": 0.5},
+            {"values": np.array([4.0, 0.0, 8.0]), "decay": 0.75},
         ),
         findings=of_moving_average,
     )
@@ -312,12 +323,21 @@ def total_statistics(means, variances, sizes):
                 "unweighted-batches", "sizes / np.sum(sizes) → np.ones(len(sizes)) / len(sizes)"
             ),
             mistake("unweighted-batches", "weight @ means → means.mean(axis=0)"),
-            mistake("unweighted-batches", "weight @ variances → variances.mean(axis=0)"),
+            mistake(
+                "unweighted-batches",
+                "weight @ variances → variances.mean(axis=0)",
+                where=_PART.format("within"),
+            ),
             mistake(
                 "unweighted-batches",
                 "weight @ (means - mean) ** 2 → ((means - mean) ** 2).mean(axis=0)",
+                where=_PART.format("between"),
             ),
-            mistake("unweighted-batches", "weight @ (means - mean) ** 2 → means.var(axis=0)"),
+            mistake(
+                "unweighted-batches",
+                "weight @ (means - mean) ** 2 → means.var(axis=0)",
+                where=_PART.format("between"),
+            ),
             mistake("weights-do-not-add-up", "sizes / np.sum(sizes) → sizes"),
             mistake("weights-do-not-add-up", "sizes / np.sum(sizes) → sizes / len(sizes)"),
             mistake(
@@ -346,18 +366,13 @@ def total_statistics(means, variances, sizes):
         ),
         witnesses=(
             {
-                "means": np.array([[2.0], [6.0]]),
-                "variances": np.array([[1.0], [1.0]]),
-                "sizes": np.array([2, 2]),
-            },
-            {
                 "means": np.array([[0.0], [4.0]]),
-                "variances": np.array([[1.0], [5.0]]),
+                "variances": np.array([[1.0], [9.0]]),
                 "sizes": np.array([1, 3]),
             },
             {
-                "means": np.array([[0.0, 1.0], [4.0, 1.0]]),
-                "variances": np.array([[1.0, 0.0], [5.0, 0.0]]),
+                "means": np.array([[0.0, 1.0], [4.0, 3.0]]),
+                "variances": np.array([[1.0, 2.0], [9.0, 0.5]]),
                 "sizes": np.array([1, 3]),
             },
         ),

@@ -24,7 +24,7 @@ def _inputs(seed: int, m: int = 6, n: int = 4, dtype: str = "float64") -> Inputs
 def _probes(seed: int) -> list[Probe]:
     return [
         Probe("", _inputs(seed), plain=True),
-        Probe("where there are as many examples as units", _inputs(seed, 5, 5), plain=True),
+        Probe("on square arrays", _inputs(seed, 5, 5), plain=True),
         Probe("in float32", _inputs(seed, dtype="float32")),
     ]
 
@@ -34,7 +34,7 @@ def _show(cls: Function) -> str:
     x = np.array([[1.0, 10.0], [3.0, 10.0], [5.0, 40.0]])
     inputs: Inputs = {"x": x, "dz": np.ones_like(x), "level": 0.5}
     np.random.seed(0)  # noqa: NPY002
-    given = "With x = ((1, 10), (3, 10), (5, 40)) and level 0.5"
+    given = "With x = [[1, 10], [3, 10], [5, 40]] and level 0.5"
     run = attempt(lambda: run_shake(cls, inputs, 0))
     if isinstance(run, Raised):
         return f"{given}, your layer raised {run.told}."
@@ -44,6 +44,10 @@ def _show(cls: Function) -> str:
     first, second = (array(np.round(output - x, 3)) for output in outputs[:2])
     text = f"{given}, your layer added {first} in its first step of training, {second} in its "
     text += f"second, and {array(np.round(evaluated - x, 3))} in evaluation"
+    sizes = np.abs(outputs - x).max(axis=(1, 2))
+    if sizes.max() > 0.5:
+        step = int(sizes.argmax())
+        text += f"; in step {step + 1} it added {array(np.round(outputs[step] - x, 3))}"
     return f"{text}; of dz = 1 it made {array(np.round(dx, 3))}."
 
 

@@ -22,7 +22,7 @@ from bncourse.check.watching import (
     observe_step,
     run_loop,
 )
-from bncourse.check.words import array, listed, number
+from bncourse.check.words import array, listed, pair
 
 CROSS_ENTROPY = register(
     Piece(
@@ -371,9 +371,10 @@ def _show_step(f: Function) -> str:
         if a.shape != b.shape:
             texts.append(f"{symbol} should have the shape {a.shape}, and has {b.shape}")
         elif np.abs(a - b).max() > 1e-6:
-            size = "" if a.ndim == 0 else " begin with"
-            first = (array(v.ravel()[:2]) for v in (a, b))
-            texts.append("{}: should{} {}, and is {}".format(symbol, size, *first))
+            verb = "be" if a.ndim == 0 else "begin with"
+            begin = slice(2) if a.ndim else ()
+            expected, came = pair(a[begin], b[begin])
+            texts.append(f"{symbol} should {verb} {expected}, and {came} came")
     return f"{given}, {'; '.join(texts) or 'the first numbers agree'}."
 
 
@@ -387,7 +388,7 @@ def training_step(net, x, y, learning_rate):
     net.theta -= learning_rate * net.dtheta
     return loss
 """,
-        outputs=("the loss", "the change of θ", "the running means", "the running variances"),
+        outputs=("the loss", "the change of θ", "the running mean", "the running variance"),
         returns="the loss, one number",
         mistakes=(
             mistake("evaluation-mode-in-training", "training=True → training=False"),
@@ -447,9 +448,9 @@ def _loop_probes(seed: int) -> list[Probe]:
 
 def _show_loop(f: Function) -> str:
     """Say which examples came in which step, and what else was seen."""
-    inputs = _loop_inputs(0) | dict(zip(("x", "y"), examples(6, 0), strict=True))
+    inputs = _loop_inputs(0) | dict(zip(("x", "y"), examples(8, 0), strict=True))
     np.random.seed(0)  # noqa: NPY002
-    given = "With six examples numbered 0 to 5, in batches of 3, for 2 epochs"
+    given = "With eight examples numbered 0 to 7, in batches of 3, for 2 epochs"
     run = run_loop(f, inputs | {"batch_size": 3}, 0)
     if isinstance(run, Outcome):
         if isinstance(run.value, Raised):
@@ -461,15 +462,16 @@ def _show_loop(f: Function) -> str:
         return listed([f"({', '.join(map(str, part))})" for part in parts[:8]])
 
     text = f"{given}, your batches were {brackets(run['rows'])}"
-    where = [[int(np.flatnonzero(inputs["y"] == label)[0]) for label in u] for u in run["labels"]]
-    if any((inputs["y"][r] != u).any() for r, u in zip(run["rows"], run["labels"], strict=True)):
-        text += f", with labels like those of {brackets(where)}"
+    for batch, labels in zip(run["rows"], run["labels"], strict=True):
+        if (inputs["y"][batch] != labels).any():
+            text += f", and {brackets([batch])} came with the labels {brackets([labels])}, where "
+            text += f"theirs are {brackets([inputs['y'][batch]])}"
+            break
     if not all(run["training"]):
         text += ", in evaluation mode"
-    moved = np.abs(np.array(run["change"])).max()
-    step = np.abs(inputs["learning_rate"] * np.array(run["dtheta"])).max()
-    text += f"; a step moved a parameter by {number(moved, 3)} at most, where rate times "
-    text += f"gradient was {number(step, 3)} at most"
+    step = -inputs["learning_rate"] * np.array(run["dtheta"])
+    along = (np.array(run["change"]) * step).sum(axis=1) / (step**2).sum(axis=1)
+    text += f"; from step to step θ moved by {array(np.round(along, 3))} times −rate · gradient"
     count, steps = run["losses"].size, len(run["rows"])
     return f"{text}; {count} loss{'es' * (count != 1)} came back for {steps} steps."
 

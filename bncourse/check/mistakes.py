@@ -34,15 +34,15 @@ SAID: dict[str, Said] = {
     "wrote-into-input": Said(
         "",
         "Print your argument before and after the call. Is it still the same array of numbers?",
-        "The values are right, but your function changed an array that it was given. Whoever "
-        "called it still holds that array, and finds other numbers in it. An operation such as "
+        "Your function changed an array that it was given. Whoever called it still holds that "
+        "array, and finds other numbers in it. An operation such as "
         "`-=` works in the caller's memory.",
         "Compute into a new array, or copy the argument first.",
     ),
     "wrong-dtype": Said(
         "",
         "Which dtype went in, and which came out?",
-        "The values are right, but the dtype is not that of the input. An array made by np.zeros "
+        "The values are right, and the dtype is not that of the input. An array made by np.zeros "
         "or np.ones is float64 unless told otherwise, and from there everything computed with it "
         "is, at twice the memory.",
         "Make new arrays with the dtype of the input, or convert the result back to it.",
@@ -69,15 +69,28 @@ SAID: dict[str, Said] = {
     ),
     "raised": Said(
         "",
-        "Read the last line of the error. Which value, or which shape, does it speak of?",
+        "Which name, value or shape does the error speak of, and in which line of yours?",
         "Your function raised an error before it returned anything.",
-        "Call it yourself on the input above; print the shapes just before the line that fails.",
+        "Call it yourself, and print just before that line what the line uses.",
     ),
     "ignores-argument": Said(
         "",
         "Change one argument at a time. Which of them changes nothing?",
         "An argument has no influence on what your function returns, and it should have.",
-        "Look where that argument ought to come in, and whether a number stands there instead.",
+        "Look where that argument ought to come in, and what stands there instead.",
+    ),
+    "arguments-swapped": Said(
+        "",
+        "In which order are the arguments given, and in which does your first line name them?",
+        "The arguments come in another order than yours has them; they are given by position.",
+        "Name the arguments in the order of the exercise.",
+    ),
+    "moving_average.wrong-shape": Said(
+        "",
+        "How many values went in, and how many averages came out?",
+        "There should be an average after each value, and another number of them came. Too few "
+        "come of a `return` inside the loop, too many of a start that was given out as well.",
+        "Collect one average a value, and return all of them after the loop.",
     ),
     "unknown": Said("", "", "", ""),
     # ---- the statistics of a batch ----
@@ -315,6 +328,13 @@ SAID: dict[str, Said] = {
         "reaches z̃ divided by it as well.",
         "Divide by √(σ² + ε) on the way back too.",
     ),
+    "multiplied-by-root": Said(
+        _ST,
+        "√(σ² + ε) is {std} here. Does it make the numbers larger or smaller in yours?",
+        "On every input your numbers are those of multiplying by √(σ² + ε), where dividing is "
+        "right. Then what is wide comes out wider still.",
+        "Divide by that root.",
+    ),
     "fold.not-divided": Said(
         "sec-inference-fold",
         "Batch norm divides by √(var + ε). Where does the folded layer?",
@@ -336,7 +356,7 @@ SAID: dict[str, Said] = {
     ),
     "batch_norm_backward.gamma-forgotten": Said(
         _B,
-        "γ is {gamma} here. By how much does z̃ move when z_norm moves by 1?",
+        "γ is {gamma} here. By how much does z̃ move when the normalised z moves by 1?",
         "Your dz is that of γ = 1. The forward pass multiplies by γ, so the gradient is "
         "multiplied by it on its way to z.",
         "Multiply by γ on the way back.",
@@ -349,9 +369,9 @@ SAID: dict[str, Said] = {
     ),
     "gamma-twice": Said(
         _B,
-        "γ is {gamma} here. Does z_norm, by which dz̃ is multiplied for dγ, already contain it?",
-        "γ is in one of your gradients once too often. It is one factor of dz; dγ doesn't have "
-        "it at all.",
+        "γ is {gamma} here. In which of the three gradients is it a factor?",
+        "γ is a factor in your gradients once too often. It is one factor of dz; dγ and dβ don't "
+        "have it at all.",
         "Multiply by γ once, in dz only.",
     ),
     "beta-forgotten": Said(
@@ -369,9 +389,15 @@ SAID: dict[str, Said] = {
     "beta-inside": Said(
         _SC,
         "γ is {gamma} and β is {beta}. Is your middle β, or γ times β?",
-        "On every input your numbers are those of γ(z_norm + β): β was multiplied by γ with the "
-        "rest.",
-        "Multiply first, then add β.",
+        "On every input your numbers are those of a β that was added too early, and multiplied "
+        "with the rest.",
+        "Add β last.",
+    ),
+    "fold.beta-inside": Said(
+        "sec-inference-fold",
+        "β is {beta} here. By how much does it move your new b?",
+        "Your new b is that of a β that was added too early, and scaled with the rest.",
+        "Add β after the scaling.",
     ),
     "beta-subtracted": Said(
         _SC,
@@ -421,7 +447,7 @@ SAID: dict[str, Said] = {
     "outputs-swapped": Said(
         "",
         "In which order does the exercise name the results?",
-        "The results are right, in another order than the exercise asks for.",
+        "The results come in another order than the exercise asks for.",
         "Change their order.",
     ),
     # ---- backward ----
@@ -438,7 +464,7 @@ SAID: dict[str, Said] = {
         "Your dz is that of a constant σ²: the path through the variance is missing. A z far from "
         "the middle widens the batch, and all are divided by more.",
         "Let the gradient flow through σ² too: it takes away the part of dz̃ that goes along "
-        "z_norm.",
+        "the normalised z.",
     ),
     "gradient-stopped-at-both": Said(
         _B,
@@ -458,9 +484,9 @@ SAID: dict[str, Said] = {
     ),
     "gradient-sum-instead-of-mean": Said(
         _B,
-        "How much does μ move when one z moves by 1?",
+        "μ and σ² are means. In which of the two paths does your dz divide by m?",
         "In your dz a path through the statistics has m times its weight: a sum stands where a "
-        "mean belongs. One z moves μ by 1/m only.",
+        "mean belongs. One z moves a mean of m numbers by 1/m of what it moves their sum.",
         "Take the mean over the examples, in the paths through μ and σ².",
     ),
     "cross_entropy.gradient-sum-instead-of-mean": Said(
@@ -474,7 +500,7 @@ SAID: dict[str, Said] = {
     "sign-turned": Said(
         _B,
         "Nudge one number in the direction of your gradient. Does the loss go up?",
-        "A sign is turned in your gradients: the numbers are right but for −1 in one place.",
+        "A sign is turned in your gradients.",
         "Go through the signs: what is subtracted in the forward pass comes back with a minus.",
     ),
     "cross_entropy.sign-turned": Said(
@@ -487,8 +513,8 @@ SAID: dict[str, Said] = {
     "z-instead-of-z-norm": Said(
         _B,
         "γ multiplies which number in the forward pass?",
-        "Your dγ is that of dz̃ times z. γ multiplies z_norm, so z_norm is what its gradient "
-        "is weighted with.",
+        "Your dγ is that of dz̃ times z. γ multiplies the normalised z, so that is what its "
+        "gradient is weighted with.",
         "Weigh dz̃ with the normalised z.",
     ),
     "batch_norm_backward.no-root": Said(
@@ -547,6 +573,14 @@ SAID: dict[str, Said] = {
         "average grows beyond what it averages.",
         "Weigh the new value with 1 − decay.",
     ),
+    "moving_average.new-value-not-weighted": Said(
+        "sec-inference-average",
+        "What do the weights of the values so far add up to in yours, once corrected?",
+        "Your numbers are those of a new value with weight 1, and those of a division by 1 − d at "
+        "every step too, which is the same. After t values the right weights add up to 1 − dᵗ, "
+        "which is 1 − d only for the first.",
+        "Weigh the new value with 1 − decay, and divide by 1 − dᵗ.",
+    ),
     "old-value-not-weighted": Said(
         "sec-inference-average",
         "Do the weights of the old and of the new value add up to 1?",
@@ -556,8 +590,8 @@ SAID: dict[str, Said] = {
     "old-value-forgotten": Said(
         "sec-inference-average",
         "Change the running statistics that go in. Does anything change?",
-        "The old value is not in your result: only (1 − decay) times the batch is.",
-        "Add the decay times the old value.",
+        "The old value is not in your result: what comes is made of the batch alone.",
+        "Add the decay times the old value, and weigh the batch with 1 − decay.",
     ),
     "no-bias-correction": Said(
         "sec-inference-average",
@@ -636,6 +670,13 @@ SAID: dict[str, Said] = {
         "(out, in), as in the book.",
         "Give the scale a second axis, so that it multiplies whole rows.",
     ),
+    "transposed": Said(
+        "sec-inference-fold",
+        "Which shape has w, and which has yours?",
+        "Your w is the transpose of the right one. A unit is a row: w is (out, in), as in the "
+        "book.",
+        "Return w with the axes in which it came.",
+    ),
     "bias-not-folded": Said(
         "sec-inference-fold",
         "Put a = 0 into the layer and batch norm. What comes out, and what from yours?",
@@ -645,7 +686,7 @@ SAID: dict[str, Said] = {
     "bias-not-scaled": Said(
         "sec-inference-fold",
         "Batch norm scales wa + b − mean. Which part of that is scaled in your b?",
-        "A part of your new b is not scaled: batch norm scales all of wa + b − mean, and b and "
+        "A part of your new b is not scaled. Batch norm scales all of wa + b − mean, and b and "
         "the mean are in it.",
         "Scale the difference of b and the mean, then add β.",
     ),
@@ -705,7 +746,7 @@ SAID: dict[str, Said] = {
     "unweighted-batches": Said(
         _V,
         "The sizes are {sizes}. How often should the largest batch count beside the smallest?",
-        "Your batches count alike, whatever their sizes. A batch of three stands for three "
+        "Batches count alike in yours, whatever their sizes. A batch of three stands for three "
         "examples.",
         "Weigh each batch by its size, in the mean and in both parts of the variance.",
     ),
@@ -763,6 +804,13 @@ SAID: dict[str, Said] = {
         "epoch; only the last batch may be smaller.",
         "Let the last batch hold what remains.",
     ),
+    "training_loop.rest-dropped": Said(
+        "",
+        "Eight examples make two batches of 3. Where are the last two?",
+        "The examples that don't fill a batch are left out of each epoch. Every example is to "
+        "come once; only the last batch may be smaller.",
+        "Let the last batch hold what remains.",
+    ),
     "examples-repeated": Said(
         "",
         "How often does each number occur in your batches?",
@@ -776,6 +824,13 @@ SAID: dict[str, Said] = {
         "The random numbers don't come from `rng` alone: with equal generators two calls gave "
         "different results. What np.random draws depends on everything that ran before.",
         "Draw from `rng`, and from nothing else.",
+    ),
+    "Shake.global-random-state": Said(
+        "sec-intuition-shake",
+        "Make two layers with equal generators. Are their shifts equal?",
+        "The shifts don't come from `rng` alone: with equal generators two layers shifted "
+        "differently. What np.random draws depends on everything that ran before.",
+        "Draw from the `rng` that the layer is given, and from nothing else.",
     ),
     "mini_batches.ignores-argument": Said(
         "",
@@ -820,8 +875,8 @@ SAID: dict[str, Said] = {
     "backward-forgotten": Said(
         "sec-minibatches-loop",
         "Which pass fills net.dtheta, and when did it last run?",
-        "θ moved along gradients that were left from an earlier step: there was no backward pass "
-        "in yours.",
+        "θ moved along gradients that were left from an earlier step: no backward pass came "
+        "before the update.",
         "Send the gradient of the loss back through the network before you move θ.",
     ),
     "loss-after-step": Said(

@@ -24,10 +24,13 @@ class Mistake:
         The identifier. Several mistakes of a piece may share it.
     edits : tuple of str
         Applied one after the other; all occurrences are replaced.
+    where : str
+        A sentence on which part is meant, where the name leaves that open.
     """
 
     name: str
     edits: tuple[str, ...]
+    where: str = ""
 
     def apply(self, source: str) -> str | None:
         """Return the edited source, or None where a part to be replaced is not in it."""
@@ -39,9 +42,9 @@ class Mistake:
         return source
 
 
-def mistake(name: str, *edits: str) -> Mistake:
+def mistake(name: str, *edits: str, where: str = "") -> Mistake:
     """Return a mistake: `mistake("no-root", "np.sqrt(var) → var")`."""
-    return Mistake(name, edits)
+    return Mistake(name, edits, where)
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,8 @@ class Piece:
         for known in self.mistakes:
             yield known.name, self.program(known)
 
-    def pairs(self) -> Iterator[tuple[tuple[str, str], Function]]:
-        """Yield the names and the function of each two mistakes made at once."""
+    def pairs(self) -> Iterator[tuple[tuple[Mistake, Mistake], Function]]:
+        """Yield each two mistakes, and the function in which both are made at once."""
         seen = {self.source, *(m.apply(self.source) for m in self.mistakes)}
         for first in self.mistakes:
             once = first.apply(self.source)
@@ -145,7 +148,7 @@ class Piece:
                 twice = second.apply(once)
                 if twice is not None and twice not in seen:
                     seen.add(twice)
-                    yield (first.name, second.name), compiled(twice, self.library)
+                    yield (first, second), compiled(twice, self.library)
 
 
 @cache

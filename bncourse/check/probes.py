@@ -67,6 +67,8 @@ class Setting:
         z *= spread
         if self.kind == "constant":
             z[:, 1], offset = 0.0, np.where(np.arange(count) == 1, 2.0, offset)
+        if self.kind == "study":
+            z, offset = np.round(z / spread * 3 * self.rng.uniform(0.8, 1.6, count)), 1.0
         if self.kind == "narrow":
             z, offset = z / spread * 1e-3, 0.0
         if self.kind == "offset":
@@ -94,7 +96,7 @@ class Setting:
 
 def _small_spread(s: Setting) -> np.ndarray[Any, Any]:
     var: np.ndarray[Any, Any] = s.rng.uniform(0.5, 2.0, s.n) * np.resize(
-        (1.0, 0.05, 1.5, 1.0), s.n
+        (1.0, 1.5 if s.kind == "study" else 0.05, 1.5, 1.0), s.n
     )
     if s.kind == "constant":
         var[1] = 0.0
@@ -112,7 +114,7 @@ MAKERS: dict[str, Callable[[Setting], Any]] = {
     "z": lambda s: s.batch(),
     "x_train": lambda s: s.constant_feature(s.batch()),
     "x_test": lambda s: s.constant_feature(
-        s.batch(s.m if s.kind == "square" else s.m + 2) + s.rng.normal()
+        s.batch(s.m if s.kind in ("square", "study") else s.m + 2) + s.rng.normal()
     ),
     "gamma": lambda s: s.away_from_zero(s.n) * (1000.0 if s.kind == "large gamma" else 1.0),
     "beta": lambda s: s.away_from_zero(s.n),
@@ -127,7 +129,9 @@ MAKERS: dict[str, Callable[[Setting], Any]] = {
     "means": lambda s: s.away_from_zero(s.m, s.n),
     "variances": lambda s: s.rng.uniform(0.2, 2.0, (s.m, s.n)),
     "sizes": lambda s: s.rng.permutation(np.arange(2, s.m + 2)),
-    "w": lambda s: s.away_from_zero(s.n, s.n + (s.kind != "square")),
+    "w": lambda s: (
+        s.away_from_zero(s.n, s.n + (s.kind != "square")) * (0.03 if s.kind == "short w" else 1.0)
+    ),
     "b": lambda s: s.away_from_zero(s.n),
     "learning_rate": lambda s: float(s.rng.uniform(0.1, 0.3)),
     "logits": lambda s: (
@@ -140,9 +144,9 @@ MAKERS: dict[str, Callable[[Setting], Any]] = {
 Row = tuple[str, str, dict[str, Any], dict[str, Any]]
 GENERIC: tuple[Row, ...] = (
     ("", "", {}, {"plain": True}),
-    ("where there are as many examples as units", "square", {"m": 5, "n": 5}, {"plain": True}),
+    ("on square arrays", "square", {"m": 5, "n": 5}, {"plain": True}),
     ("in float32", "", {"dtype": "float32"}, {"tolerance": 1e-3}),
-    ("on a strided view of a larger array", "square", {"m": 4, "n": 4}, {}),
+    ("on every second number of larger arrays", "square", {"m": 4, "n": 4}, {}),
 )
 BATCH: tuple[Row, ...] = (
     ("on two examples", "", {"m": 2, "n": 3}, {}),
@@ -170,6 +174,7 @@ STABLE: tuple[Row, ...] = (
     ),
     ("with γ near 1000", "large gamma", {}, {}),
 )
+SHORT: tuple[Row, ...] = (("where each row of w is short", "short w", {}, {}),)
 ONE_EXAMPLE: tuple[Row, ...] = (("on one example", "", {"m": 1}, {}),)
 EXTREME: tuple[Row, ...] = (("with logits of ±1000", "large logits", {}, {"plain": True}),)
 
@@ -183,6 +188,16 @@ def make(piece: Piece, setting: Setting) -> Inputs:
             value = value.astype(setting.dtype)
         inputs[name] = value
     return inputs
+
+
+def study(piece: Piece) -> Inputs:
+    """Return inputs of few and short numbers, on which factors and properties are shown."""
+    m, n = (4, 2) if piece.axis == 0 else (2, 4)
+    setting = Setting(np.random.default_rng(274), m, n, piece.axis, kind="study")
+    return {
+        name: np.round(value, 1) if np.asarray(value).dtype.kind == "f" else value
+        for name, value in make(piece, setting).items()
+    }
 
 
 def strided(value: Any) -> Any:
@@ -205,6 +220,8 @@ def probes(piece: Piece, seed: int) -> list[Probe]:
         rows += BATCH
     if "epsilon" in names:
         rows += [row for row in STABLE if "z" in names or row[1] != "narrow"]
+    if {"w", "learning_rate"} <= set(names):
+        rows += SHORT
     if "one example" in piece.probes:
         rows += ONE_EXAMPLE
     if "large logits" in piece.probes:
@@ -220,7 +237,7 @@ def probes(piece: Piece, seed: int) -> list[Probe]:
         if piece.axis == 1 and kind not in ("square", "narrow") and words != "on two examples":
             setting.m, setting.n = setting.n, setting.m
         inputs = make(piece, setting)
-        if "strided" in words:
+        if "every second" in words:
             inputs = {name: strided(value) for name, value in inputs.items()}
         made.append(Probe(words, inputs, **judged))
     return sorted(made, key=lambda probe: not probe.plain)

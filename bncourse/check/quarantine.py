@@ -139,7 +139,7 @@ def attempt(action: Callable[[], Any]) -> Any:
         raise
     except BaseException as error:
         try:
-            text = str(error)
+            text = str(error).strip()
         except Exception:
             text = ""
         return Raised(type(error).__name__, text, frames(error.__traceback__))

@@ -30,7 +30,6 @@ SYMBOLS = {
     "within": "the variance within",
     "between": "the variance between",
 }
-#: Stored statistics are arguments of the same names as a batch's quantities.
 MOST_NUMBERS = 10
 
 
@@ -54,18 +53,17 @@ def number(value: complex, digits: int = 4) -> str:
     return text.replace("-", "−")
 
 
-def array(value: Any, digits: int = 4) -> str:
-    """Return an array: a column or a row as (0, 2), rows one after the other, or its shape."""
+def array(value: Any, digits: int = 4, bare: bool = True) -> str:
+    """Return an array as Python writes it, or its shape if it is large.
+
+    A single number has no brackets where it is `bare`; with brackets the shape can be seen.
+    """
     a = np.asarray(value)
-    if a.ndim == 2 and 1 in a.shape and a.size > 1:
-        a = a.ravel()
-    if a.size == 1:
+    if a.ndim == 0 or (bare and a.size == 1):
         return number(a.item(), digits)
     if a.size > MOST_NUMBERS:
-        return f"an array of shape {shape(np.asarray(value).shape)}"
-    if a.ndim == 1:
-        return f"({', '.join(number(v, digits) for v in a)})"
-    return f"({', '.join(array(row, digits) for row in a)})"
+        return f"an array of shape {shape(a.shape)}"
+    return f"[{', '.join(array(part, digits, bare=False) for part in a)}]"
 
 
 def shape(value: Sequence[int]) -> str:
@@ -73,10 +71,10 @@ def shape(value: Sequence[int]) -> str:
     return str(tuple(int(k) for k in value))
 
 
-def pair(expected: Any, got: Any) -> tuple[str, str]:
+def pair(expected: Any, got: Any, bare: bool = False) -> tuple[str, str]:
     """Return two arrays with as many digits as it takes to see that they differ."""
     for digits in (4, 6, 9, 12, 17):
-        texts = array(expected, digits), array(got, digits)
+        texts = array(expected, digits, bare), array(got, digits, bare)
         if texts[0] != texts[1]:
             break
     return texts
@@ -88,10 +86,10 @@ def listed(items: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(first)} {word} {last}" if first else last
 
 
-def assigned(values: Mapping[str, Any], verb: str = " = ") -> str:
-    """Return "z = (0, 2), γ = 1" of what is small enough to be shown."""
+def assigned(values: Mapping[str, Any]) -> str:
+    """Return "z = [[0], [2]], ε = 1" of what is small enough to be shown."""
     return ", ".join(
-        f"{symbol(name)}{verb}{array(value)}"
+        f"{symbol(name)} = {array(value, bare=False)}"
         for name, value in values.items()
         if isinstance(value, int | float | np.ndarray | np.generic)
     )
@@ -102,4 +100,4 @@ def places(expected: np.ndarray[Any, Any], got: np.ndarray[Any, Any], wrong: Any
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     right, yours = pair(expected[index], got[index])
     inside = ", ".join(map(str, index))
-    return f"at [{inside}] {right} was expected and {yours} came"
+    return f"at [{inside}] it should be {right}, and {yours} came"

@@ -269,6 +269,12 @@ def _(w, learning_rate):
 
 @wrong("effective_rate", "unknown")
 def _(w, learning_rate):
+    """No rate is above 1."""
+    return np.minimum(learning_rate / (w**2).sum(1), 1)
+
+
+@wrong("effective_rate", "unknown")
+def _(w, learning_rate):
     return learning_rate / np.abs(w).sum(1)
 
 

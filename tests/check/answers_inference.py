@@ -653,11 +653,17 @@ def _(w, b, gamma, beta, mean, var, epsilon):
     return w * scale, (b[:, None] - mean[:, None]) * scale + beta[:, None]
 
 
-@wrong("fold", "unknown")
+@wrong("fold", "beta-inside")
 def _(w, b, gamma, beta, mean, var, epsilon):
-    """β is scaled with the rest."""
     scale = gamma / np.sqrt(var + epsilon)
     return w * scale[:, None], (b - mean + beta) * scale
+
+
+@wrong("fold", "unknown")
+def _(w, b, gamma, beta, mean, var, epsilon):
+    """The sign of a negative γ is lost."""
+    scale = np.abs(gamma) / np.sqrt(var + epsilon)
+    return w * scale[:, None], (b - mean) * scale + beta
 
 
 @wrong("fold", "unknown")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bncourse import check
-from bncourse.check import sections
+from bncourse.check import diagnosis, sections
+from bncourse.check.description import describe
 from bncourse.check.diagnosis import diagnose, registered
 from bncourse.check.mistakes import SAID, said
+from bncourse.check.pieces import Piece, mistake
 from bncourse.check.quarantine import sealed
 
 CALLS = {
@@ -40,6 +43,7 @@ EVERYWHERE = {
     "returned-none",
     "raised",
     "ignores-argument",
+    "arguments-swapped",
     "unknown",
 }
 #: What the contract promises to tell apart, by piece.
@@ -112,7 +116,8 @@ def test_two_mistakes_are_named_by_one_of_them(name):
     piece = registered(name)
     both = 0
     total = 0
-    for names, program in piece.pairs():
+    for pair, program in piece.pairs():
+        names = tuple(known.name for known in pair)
         found = diagnosed(piece, program)
         key = (name, *names)
         if key in CANCEL or key in COINCIDE:
@@ -182,3 +187,19 @@ def test_messages_of_named_mistakes_are_whole_and_the_same_each_time(name):
         assert hints[0].text.endswith("?")
         assert identifier in hints[1].text
         assert "Read: Chapter" in hints[2].text
+
+
+def test_a_piece_is_added_as_contributing_shows(monkeypatch):
+    text = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text("utf-8")
+    (source,) = re.findall(r"RMS_NORM = register\(.*?\n\)\n", text, re.DOTALL)
+    assert source.count("\n") < 25
+    monkeypatch.setattr(diagnosis, "_PIECES", diagnosis._PIECES.copy())
+    monkeypatch.setitem(sections.OF_PIECE, "rms_norm", "sec-algorithm-axis")
+    names = {"register": diagnosis.register, "Piece": Piece, "mistake": mistake, "np": np}
+    exec(source, names)
+    piece = names["RMS_NORM"]
+    assert diagnosed(piece, piece.reference) == ()
+    for expected, program in piece.programs():
+        assert diagnosed(piece, program) == (expected,)
+    triple = diagnose(piece, lambda *arguments: 3 * piece.reference(*arguments), 0)
+    assert "ε = 0.3: z̃ is what is right times 3." in describe(triple).explanation
