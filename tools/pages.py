@@ -93,3 +93,16 @@ def notebooks(root: Path = ROOT) -> list[Path]:
     """Return the notebooks among the pages, in the order of reading."""
     paths = (root / f"{page}.ipynb" for page in existing(root))
     return [path for path in paths if path.exists()]
+
+
+#: The pages that are still to be rewritten: no budget of time holds for them yet.
+PENDING = frozenset(
+    {
+        "book/01-motivation",
+        "book/02-algorithm",
+        "book/03-beta-replaces-b",
+        "book/04-mini-batches",
+        "book/05-intuition",
+        "book/06-test-time",
+    }
+)
