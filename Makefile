@@ -20,7 +20,7 @@ export VECLIB_MAXIMUM_THREADS = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help book test chapter lint unit claims notebooks html browser-test lab refresh runs clean \
-	pdf vendor links bench times conformance coverage mutants matrix matrix-quick requirements forward
+	pdf practice vendor links bench times conformance coverage mutants matrix matrix-quick requirements forward
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ refresh: $(STAMP) ## execute the notebooks and store their outputs (NOTEBOOKS=bo
 
 runs: $(STAMP) ## compute the stored runs anew (RUNS=name for one; some minutes)
 	$(BIN)/python tools/runs.py $(RUNS)
+
+practice: $(STAMP) ## write the practice notebooks of the exercises in the chapters
+	$(BIN)/python tools/practice.py
 
 pdf: $(VENV)/.browser book ## print the whole book as _build/pdf/batch-normalization.pdf
 	$(BIN)/python tools/pdf.py

@@ -48,6 +48,8 @@
   }
   window.addEventListener("load", () => setTimeout(mark));
   window.addEventListener("resize", mark);
+  // What is folded has no width until it is opened.
+  document.addEventListener("toggle", mark, true);
 })();
 
 // On a narrow page the menu and the contents are boxes that lie over it. A link into the page

@@ -4,8 +4,10 @@
 
 The pages of ``_build/html`` are put one after another in the order of ``_toc.yml``. Links between
 them become links inside the document, so that cross-references, equation numbers and citations
-are those of the HTML. The book is printed twice: the first copy tells on which sheet each section
-begins, and the second has these numbers in its table of contents.
+are those of the HTML. What is folded below exercises and predictions becomes an appendix.
+
+The book is printed twice: the first copy tells on which sheet each section begins, and the second
+has these numbers in its table of contents.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import logging
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +43,8 @@ FLAGS = [
 ]
 #: What is for the screen only.
 SCREEN_ONLY = (
-    "a.headerlink, script, button, .prev-next-footer, .ledger-controls, .explorable-controls"
+    "a.headerlink, script, button, .prev-next-footer, .ledger-controls, .explorable-controls, "
+    ".practice-link"
 )
 MARGIN = {"top": "18mm", "bottom": "18mm", "left": "20mm", "right": "20mm"}
 #: The width of the printed column in the browser's pixels: A4 less the margins.
@@ -91,6 +95,11 @@ main table.ledger-claims { table-layout: fixed; width: 100%; }
 main table.ledger-claims th:nth-child(1) { width: 17%; }
 main table.ledger-claims th:nth-child(2) { width: 27%; }
 main table.ledger-claims th:nth-child(3) { width: 32%; }
+.print-answers h2 { font-size: 14pt; }
+.print-answers h3 { font-size: 11pt; margin-top: 16pt; }
+.print-answers h4 { font-size: 10pt; margin-bottom: 2pt; }
+.print-choices { list-style: lower-alpha; }
+.bd-article :is(.exercise, .do, .predict) { break-inside: avoid; }
 .print-cover {
   display: flex; flex-direction: column; height: 240mm; justify-content: center;
   align-items: flex-start;
@@ -129,6 +138,10 @@ class Entry:
     anchor: str
     title: str
     below: list[Entry] = field(default_factory=list)
+
+
+#: What is folded in the pages, at the end of the print.
+ANSWERS = Entry("answers", "Hints, solutions and answers")
 
 
 def toc_pages() -> list[Path]:
@@ -181,6 +194,58 @@ def _contents(article: Tag, path: Path) -> Entry:
     return entry
 
 
+def take_answers(article: Tag) -> str:
+    """Take what is folded below the exercises and predictions of a page out of it.
+
+    Parameters
+    ----------
+    article : Tag
+        It is changed: links to the answers take their place, and a prediction keeps its choices.
+
+    Returns
+    -------
+    str
+        The answers as HTML, each below a heading that leads back.
+    """
+    answers = []
+    for task in article.select(".exercise, .do, .predict"):
+        name, title = str(task["id"]), task.select_one(".task-title")
+        assert title is not None, name
+        parts = [details.extract() for details in task.select("details.folded")]
+        summaries = [part.summary.extract() for part in parts if part.summary]
+        is_prediction = "predict" in task.get_attribute_list("class")
+        heads = [s.decode_contents() for s in summaries]
+        if is_prediction:
+            heads = [f"{letter}. {head}" for letter, head in zip("abcd", heads, strict=False)]
+        inside = "".join(
+            f"<h4>{head}</h4>{part.decode_contents()}"
+            for head, part in zip(heads, parts, strict=True)
+        )
+        answers.append(
+            f'<section id="answers--{name}"><h3><a href="#{name}">{title.decode_contents()}</a>'
+            f"</h3>{inside}</section>"
+        )
+        choices = "".join(f"<li>{s.decode_contents()}</li>" for s in summaries)
+        left = f'<ol class="print-choices">{choices}</ol>' if is_prediction else ""
+        words = "Answers" if is_prediction else "Hints and solution"
+        left += f'<p><a href="#answers--{name}">{words} are in the appendix.</a></p>'
+        task.append(BeautifulSoup(left, "html.parser"))
+    return "".join(answers)
+
+
+def appendix(articles: Sequence[Tag], entries: Sequence[Entry]) -> str:
+    """Return the answers of all pages as one more page, whose entry is `ANSWERS`."""
+    pages = (
+        (entry.title, take_answers(article))
+        for article, entry in zip(articles, entries, strict=True)
+    )
+    sections = "".join(f"<h2>{html.escape(title)}</h2>{text}" for title, text in pages if text)
+    return (
+        f'<article class="bd-article print-page print-answers" id="{ANSWERS.anchor}">'
+        f"<h1>{ANSWERS.title}</h1>{sections}</article>"
+    )
+
+
 def contents_page(entries: list[Entry], sheets: dict[str, int]) -> str:
     """Return the table of contents; without numbers where they aren't known yet."""
 
@@ -201,6 +266,8 @@ def document(sheets: dict[str, int]) -> tuple[str, list[Entry]]:
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     pages = toc_pages()
     articles, entries = zip(*(read_page(page, pages) for page in pages), strict=True)
+    answers = appendix(articles, entries)
+    entries = (*entries, ANSWERS)
     front = BeautifulSoup(pages[0].read_text(encoding="utf-8"), "html.parser")
     description = front.select_one('meta[name="description"]')
     chapter = BeautifulSoup(pages[1].read_text(encoding="utf-8"), "html.parser")
@@ -224,7 +291,7 @@ def document(sheets: dict[str, int]) -> tuple[str, list[Entry]]:
 <p>{html.escape(config["author"])}, {config["copyright"]}. CC BY 4.0 (text and figures),
 MIT (code).</p></div>
 {contents_page(list(entries), sheets)}
-{"".join(str(article) for article in articles)}
+{"".join(str(article) for article in articles)}{answers}
 </div></div></main></body></html>"""
     return text, list(entries)
 

@@ -43,7 +43,21 @@ def test_every_other_link_goes_to_the_web(combined):
 
 def test_every_page_of_the_book_is_in_it(pdf, combined):
     _, entries = combined
-    assert [e.anchor for e in entries] == [p.stem for p in pdf.toc_pages()]
+    assert [e.anchor for e in entries] == [*(p.stem for p in pdf.toc_pages()), "answers"]
+
+
+def test_folded_answers_stand_in_an_appendix_and_not_in_their_place(combined):
+    soup, _ = combined
+    tasks = soup.select(":is(.exercise, .do, .predict)")
+    assert len(tasks) > 2
+    assert soup.select("details.folded") == []
+    assert soup.select(".print-choices > li")
+    for task in tasks:
+        answer = soup.find(id=f"answers--{task['id']}")
+        assert answer.find_parent(id="answers")
+        assert answer.select("h4 + *")
+        assert task.select(f"a[href='#{answer['id']}']")
+        assert answer.select(f"a[href='#{task['id']}']")
 
 
 def test_the_printed_book_is_whole(combined, tmp_path):

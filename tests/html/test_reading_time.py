@@ -1,0 +1,77 @@
+"""Every page that is read through says how long that takes, and keeps to its budget."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ..loading import load
+from .test_pages import HTML, each_page
+
+pages = load("pages")
+CORE = [chapter.page for chapter in pages.CHAPTERS]
+#: Minutes of reading.
+CORE_PAGE, ALL_CORE_PAGES, DEEPER_PAGE = 50.0, 270.0, 45.0
+
+
+def times():
+    """Return the minutes of reading of each chapter's pages, as they are shown."""
+    found = {}
+    for chapter in pages.CHAPTERS:
+        for page in chapter.pages():
+            text = (HTML / f"{page}.html").read_text(encoding="utf-8")
+            (minutes,) = re.findall(r'class="reading-time" data-reading="([\d.]+)"', text)
+            found[page] = float(minutes)
+    return found
+
+
+def over_budget(times, pending):
+    """Return what takes too long, of what isn't still to be rewritten."""
+    ready = {page: minutes for page, minutes in times.items() if page not in pending}
+    wrong = [
+        page
+        for page, minutes in ready.items()
+        if minutes > (CORE_PAGE if page in CORE else DEEPER_PAGE)
+    ]
+    if sum(minutes for page, minutes in ready.items() if page in CORE) > ALL_CORE_PAGES:
+        wrong.append("the core pages together")
+    return wrong
+
+
+def test_no_page_takes_longer_than_its_budget():
+    assert over_budget(times(), pages.PENDING) == []
+
+
+def test_only_pages_that_there_are_can_be_pending():
+    assert set(pages.existing()) >= pages.PENDING
+
+
+@pytest.mark.parametrize(
+    ("minutes", "pending", "wrong"),
+    [
+        (dict.fromkeys(CORE, 45.0), (), []),
+        (dict.fromkeys(CORE, 45.1), (), ["the core pages together"]),
+        (dict.fromkeys(CORE, 45.1), CORE[:1], []),
+        ({CORE[0]: 50.1, "book/01-1-map": 45.1}, (), [CORE[0], "book/01-1-map"]),
+        ({CORE[0]: 50.1, "book/01-1-map": 45.0}, CORE[:1], []),
+    ],
+)
+def test_a_page_that_takes_too_long_is_found(minutes, pending, wrong):
+    assert over_budget(minutes, pending) == wrong
+
+
+@each_page
+def test_the_time_stands_once_below_the_title_of_what_is_read_through(page):
+    text = page.read_text(encoding="utf-8")
+    lines = re.findall(r"</h1>\s*<p class=\"reading-time\"[^>]*>(About \d+ minutes)", text)
+    read_through = re.match(r"\d|bug-gallery", page.stem)
+    assert len(lines) == text.count('class="reading-time"') == bool(read_through)
+
+
+def test_the_front_page_gives_the_total_of_its_chapters():
+    text = (HTML / "book" / "index.html").read_text(encoding="utf-8")
+    hours, rest = re.search(r"About (\d+) h(?: (\d+) min)? to read the chapters", text).groups()
+    total = sum(minutes for page, minutes in times().items() if page in CORE)
+    assert abs(60 * int(hours) + int(rest or 0) - total) <= 2.5
+    assert re.search(r"The exercises take about \d+", text)
