@@ -293,7 +293,7 @@ class BatchNorm(Layer):
         self.affine = check.flag(affine, "affine")
         dtype = check.float_dtype(dtype)
         scale_and_shift = {"gamma": np.ones(n, dtype), "beta": np.zeros(n, dtype)}
-        super().__init__(n, **(scale_and_shift if affine else {}))
+        super().__init__(n, n, **(scale_and_shift if affine else {}))
         vars(self).update({} if affine else scale_and_shift)
         vars(self).update(running_mean=np.zeros(n, dtype), running_var=np.ones(n, dtype))
         self.dtype = dtype
