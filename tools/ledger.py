@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pages
+import quotations
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +30,7 @@ OMISSION_IDS = tuple(f"O{number}" for number in range(1, 11))
 CLAIM_FIELDS = {
     "id",
     "notes",
+    "quotes",
     "claim",
     "verdict",
     "correction",
@@ -39,7 +41,9 @@ CLAIM_FIELDS = {
 }
 OMISSION_FIELDS = {"id", "what", "chapter", "anchor", "sources"}
 REASON_FIELDS = {"reason", "claims", "here", "literature", "status"}
-OPTIONAL_CLAIM_FIELDS = {"reason", "changed"}
+OPTIONAL_CLAIM_FIELDS = {"formula", "reason", "changed"}
+#: Fields whose values are checked by other means.
+NOT_TEXT = {"chapter", "sources", "test", "claims", "quotes", "formula"}
 TEST_NAME = re.compile(r"tests/claims/test_[a-z]+\.py::test_(c\d\d)_[a-z0-9_]+")
 
 
@@ -133,7 +137,7 @@ def _fields(entry: dict[str, Any], required: set[str], optional: set[str]) -> li
     found += [
         f"the field {name!r} is unknown" for name in sorted(set(entry) - required - optional)
     ]
-    for name in sorted(set(entry) - {"chapter", "sources", "test", "claims"}):
+    for name in sorted(set(entry) - NOT_TEXT):
         if not isinstance(entry[name], str) or not entry[name].strip():
             found.append(f"{name}: expected text, got {entry[name]!r}")
     return found
@@ -141,6 +145,8 @@ def _fields(entry: dict[str, Any], required: set[str], optional: set[str]) -> li
 
 def _claim_problems(claim: dict[str, Any]) -> list[str]:
     found = _fields(claim, CLAIM_FIELDS, OPTIONAL_CLAIM_FIELDS)
+    if "quotes" in claim:
+        found += quotations.form_problems(claim)
     if claim.get("verdict") not in VERDICTS:
         found.append(f"expected a verdict of {', '.join(VERDICTS)}; got {claim.get('verdict')!r}")
     if claim.get("anchor") != str(claim.get("id")).lower():

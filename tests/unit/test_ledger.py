@@ -81,6 +81,10 @@ def _drop(field):
         (_set("correction", 3), "C01: correction: expected text, got 3"),
         (_set("note", "x"), "C01: the field 'note' is unknown"),
         (_drop("claim"), "C01: the field 'claim' is missing"),
+        (_drop("quotes"), "C01: the field 'quotes' is missing"),
+        (_set("quotes", []), "C01: expected a quotation"),
+        (_set("quotes", ["S0: " + "word " * 16]), "C01: a quotation has 16 words; at most 15"),
+        (_set("formula", True), "C01: `formula` is for claims without a quotation"),
     ],
 )
 def test_each_mistake_is_named(ledger, keys, change, message):
