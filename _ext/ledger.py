@@ -22,6 +22,8 @@ from sphinx.util.docutils import SphinxDirective
 logger = logging.getLogger(__name__)
 
 PAGE = "book/corrections"
+#: How a sentence says that claims have a verdict, where it isn't "are" and the verdict.
+IN_A_SENTENCE = {"needs qualification": "need qualification", "slip": "are slips"}
 STYLE, SCRIPT = "ledger.css", "ledger.js"
 
 
@@ -104,10 +106,7 @@ class LedgerDirective(_LedgerDirective):
         ledger = self.ledger()
         counts = ledger.counts()
         words = [
-            f"{count} are {name}"
-            if name != "needs qualification"
-            else f"{count} need qualification"
-            for name, count in counts.items()
+            f"{count} {IN_A_SENTENCE.get(name, f'are {name}')}" for name, count in counts.items()
         ]
         sentence = f"Of {len(ledger.claims)} claims, {', '.join(words[:-1])} and {words[-1]}."
         return [

@@ -23,7 +23,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 LEDGER = Path("book/claims.yml")
 BIBLIOGRAPHY = Path("book/references.bib")
-VERDICTS = ("correct", "needs qualification", "wrong", "contested")
+VERDICTS = ("correct", "needs qualification", "wrong", "contested", "slip")
+#: A slip is corrected in one line, without argument.
+LONGEST_SLIP = 120
 CHAPTERS = {number: chapter.page for number, chapter in enumerate(pages.CHAPTERS, start=1)}
 CLAIM_IDS = tuple(f"C{number:02}" for number in range(1, 81))
 OMISSION_IDS = tuple(f"O{number}" for number in range(1, 11))
@@ -149,6 +151,8 @@ def _claim_problems(claim: dict[str, Any]) -> list[str]:
         found += quotations.form_problems(claim)
     if claim.get("verdict") not in VERDICTS:
         found.append(f"expected a verdict of {', '.join(VERDICTS)}; got {claim.get('verdict')!r}")
+    if claim.get("verdict") == "slip" and len(str(claim.get("correction"))) > LONGEST_SLIP:
+        found.append(f"a slip is corrected in one line of at most {LONGEST_SLIP} characters")
     if claim.get("anchor") != str(claim.get("id")).lower():
         found.append(
             f"expected the anchor {str(claim.get('id')).lower()!r}, got {claim.get('anchor')!r}"

@@ -21,7 +21,7 @@ from bncourse import (
     mlp,
 )
 from bncourse.chapters.algorithm import runs
-from bncourse.chapters.common import SEEDS
+from bncourse.chapters.common import SEEDS, train_digits
 from bncourse.chapters.gaussian import relu, sigmoid
 
 from .common import each_triple, median
@@ -250,6 +250,17 @@ def test_c36_gamma_and_beta_have_gradients(rng, digits):
     assert errors["1.beta"] < 1e-7
     net.backward(SoftmaxCrossEntropy()(net.forward(x, training=True), y)[1])
     assert np.abs(net.layers[1].grads["gamma"]).min() > 0
+
+
+def test_c37_other_differences_cost_more(digits):
+    learned, frozen = (runs.affine_or_not(0, k, ReLU, 0.1, steps=300) for k in (True, False))
+    right, stopped = (np.mean(runs.stopped_losses(0, k)[-24:]) for k in (False, True))
+    assert stopped / right > 2 * frozen.loss / learned.loss
+    # And at test time: the batch's statistics for stored ones, against γ and β for none.
+    net, _ = train_digits(0, ReLU, True, 0.1, 100)
+    alone = np.argmax(layer_outputs(net, digits.x_test[:1], statistics="batch")[-1])
+    assert frozen.accuracy > 0.95
+    assert np.mean(digits.y_test == alone) < 0.2  # each single image gets this answer
 
 
 def test_c39_shape_is_unchanged(z):

@@ -54,6 +54,10 @@ def _set(field, value):
     return change
 
 
+def _slip_at_length(ledger):
+    ledger.claims[0] |= {"verdict": "slip", "correction": "x" * 121}
+
+
 def _drop(field):
     def change(ledger):
         del ledger.claims[0][field]
@@ -84,6 +88,7 @@ def _drop(field):
         (_drop("quotes"), "C01: the field 'quotes' is missing"),
         (_set("quotes", []), "C01: expected a quotation"),
         (_set("quotes", ["S0: " + "word " * 16]), "C01: a quotation has 16 words; at most 15"),
+        (_slip_at_length, "C01: a slip is corrected in one line of at most 120 characters"),
         (_set("formula", True), "C01: `formula` is for claims without a quotation"),
     ],
 )
