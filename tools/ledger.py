@@ -27,7 +27,7 @@ VERDICTS = ("correct", "needs qualification", "wrong", "contested", "slip")
 #: A slip is corrected in one line, without argument.
 LONGEST_SLIP = 120
 CHAPTERS = {number: chapter.page for number, chapter in enumerate(pages.CHAPTERS, start=1)}
-CLAIM_IDS = tuple(f"C{number:02}" for number in range(1, 81))
+CLAIM_IDS = tuple(f"C{number:02}" for number in range(1, 90))
 OMISSION_IDS = tuple(f"O{number}" for number in range(1, 11))
 CLAIM_FIELDS = {
     "id",

@@ -1,6 +1,8 @@
-"""The claims of chapter 2, C16 to C39 and C79, and the reference assertions A16 and A17."""
+"""The claims of chapter 2, C16 to C39, C79, C81, C83, and the assertions A16 and A17."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,11 +19,14 @@ from bncourse import (
     batch_norm_backward,
     fold_batch_norm,
     gradient_errors,
+    gram_spectrum,
     layer_outputs,
+    load_digits,
+    max_over_median,
     mlp,
 )
 from bncourse.chapters.algorithm import runs
-from bncourse.chapters.common import SEEDS, train_digits
+from bncourse.chapters.common import SEEDS, SIZES, full_statistics_accuracy, train_digits
 from bncourse.chapters.gaussian import relu, sigmoid
 
 from .common import each_triple, median
@@ -279,6 +284,32 @@ def test_c79_standard_deviation_is_the_size_of_gamma(z):
     out, _ = batch_norm(z, gamma, np.zeros(3), 0.0)
     np.testing.assert_allclose(out.std(axis=0), np.abs(gamma), rtol=1e-12)
     assert not np.allclose(out.std(axis=0), gamma**2, rtol=0.1)
+
+
+def test_c81_activations_keep_a_mean(digits):
+    net = mlp(SIZES, ReLU, rng=np.random.default_rng(0))
+    outputs = layer_outputs(net, digits.x_train, statistics="batch")
+    a = outputs[-2]  # behind the last hidden ReLU, in front of the output layer
+    mean, axes = a.mean(axis=0), np.linalg.eigh(a.T @ a / len(a))[1]
+    assert abs(axes[:, -1] @ mean) / np.linalg.norm(mean) > 0.99
+    uncentred, centred = (max_over_median(gram_spectrum(a, centred=c)) for c in (False, True))
+    assert uncentred > 3 * centred
+    # A batch norm behind the weights doesn't see that mean: wa − mean(wa) = w(a − mean(a)).
+    a, w = outputs[2], net.layers[3].params["w"]
+    np.testing.assert_allclose(
+        normalise(a @ w.T), normalise((a - a.mean(axis=0)) @ w.T), rtol=0, atol=1e-10
+    )
+
+
+def test_c83_many_epsilons_are_harmless():
+    scores = {}
+    for epsilon in (1e-12, 1e-5, 0.1, 10.0):
+        norm = partial(BatchNorm, epsilon=epsilon)
+        net, _ = train_digits(0, ReLU, True, 0.1, 60, norm=norm)
+        scores[epsilon] = full_statistics_accuracy(net, load_digits())
+    assert scores.pop(10.0) < 0.3
+    assert min(scores.values()) > 0.9
+    assert max(scores.values()) - min(scores.values()) <= 0.01
 
 
 def test_one_pass_loses_the_variance_and_two_passes_keep_it():

@@ -1,4 +1,4 @@
-"""The claims of chapter 3, C40 to C48, and the reference assertion A8."""
+"""The claims of chapter 3, C40 to C48 and C84, and the reference assertion A8."""
 
 from __future__ import annotations
 
@@ -103,6 +103,14 @@ def test_c48_normalised_output_needs_gamma_and_beta():
     assert affine > 2 * plain
     steps = [median(runs.output_norm_steps(s, k) for s in SEEDS) for k in (None, True)]
     assert abs(steps[0] - steps[1]) <= 10
+
+
+def test_c84_without_batch_norm_w_and_b_are_trained():
+    start, trained = (train_digits(0, ReLU, False, 0.1, steps)[0] for steps in (0, 1))
+    for before, after in zip(start.layers, trained.layers, strict=True):
+        assert set(after.params) in (set(), {"w", "b"})
+        for name, p in after.params.items():
+            assert not np.array_equal(p, before.params[name])
 
 
 def test_without_batch_norm_the_squared_updates_miss_the_growth():

@@ -1,4 +1,4 @@
-"""The claims of chapter 5, C56 to C69, and the reference assertions A4, A5, A12 and A13."""
+"""The claims of chapter 5, C56 to C69, C87, C88, and the assertions A4, A5, A12 and A13."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bncourse import (
     max_over_median,
     mlp,
     standardize,
+    two_features,
     whiten,
 )
 from bncourse.chapters.bias.runs import scaled_weights
@@ -294,6 +295,34 @@ def test_c69_ranges_are_equalised(sigmoid_pair, digits):
     sd_normed = layer_outputs(normed, digits.x_train, statistics="batch")[7].std(axis=0)
     assert sd_plain.max() / sd_plain.min() > 1.5
     assert sd_normed.max() / sd_normed.min() < 1.01  # ε keeps it from 1
+
+
+def test_c87_shift_is_limited_at_any_range(rng):
+    z = rng.normal(size=(60, 5))
+    moved = z + rng.normal(0.0, 3.0, 5)  # what an update of earlier layers might do
+    gamma, beta = np.full(5, 50.0), np.zeros(5)
+    before, after = (batch_norm(batch, gamma, beta, 0.0)[0] for batch in (z, moved))
+    assert np.ptp(before) > 20 * np.ptp(z)
+    shift = np.abs(moved.mean(axis=0) - z.mean(axis=0)).max()
+    assert np.abs(after.mean(axis=0) - before.mean(axis=0)).max() < 1e-10 * shift
+
+
+def test_c88_rounder_is_not_smoother(rng):
+    long = 0.1 * two_features(200, 5.0, 0.0, rng)
+    (round_,) = standardize(long)
+
+    def gradient(x, w):
+        return x.T @ (x @ w) / len(x)
+
+    def steepest(x):
+        """Return the gradient's change per unit of length, along the steepest axis."""
+        axis = np.linalg.eigh(x.T @ x)[1][:, -1]
+        return np.linalg.norm(gradient(x, 3.0 * axis) - gradient(x, axis)) / 2.0
+
+    kappa = [np.linalg.cond(x.T @ x) for x in (long, round_)]
+    assert kappa == pytest.approx([25.0, 1.0], rel=1e-9)
+    assert steepest(round_) > 3 * steepest(long)  # rounder, and less smooth
+    assert steepest(long / np.sqrt(steepest(long))) == pytest.approx(steepest(round_), rel=1e-9)
 
 
 def test_predicted_growth_of_relu_is_the_known_constant():

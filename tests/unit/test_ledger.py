@@ -32,11 +32,11 @@ def test_every_claim_has_its_evidence(ledger):
 def test_every_claim_is_counted(ledger):
     counts = ledger.counts()
     assert tuple(counts) == ledger_data.VERDICTS
-    assert sum(counts.values()) == 80
+    assert sum(counts.values()) == 89
 
 
 def test_nearly_all_claims_have_a_test(ledger):
-    assert sum(claim["test"] is None for claim in ledger.claims) <= 5
+    assert sum(claim["test"] is None for claim in ledger.claims) <= 7
 
 
 def _without_claim(ledger):
