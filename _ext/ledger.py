@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def _ledger_data() -> Any:
 
 
 class evidence(nodes.Inline, nodes.TextElement):  # noqa: N801 (docutils names nodes so)
-    """A link to a place in a chapter, resolved when all chapters have been read."""
+    """A link to a label, or to a page; resolved when all pages have been read."""
 
 
 class _LedgerDirective(SphinxDirective):
@@ -62,8 +63,7 @@ class _LedgerDirective(SphinxDirective):
         return holder.children
 
     def link(self, entry: dict[str, Any], text: str) -> nodes.Node:
-        docname = _ledger_data().CHAPTERS[entry["chapter"]]
-        return evidence("", text, docname=docname, anchor=entry["anchor"], owner=entry["id"])
+        return evidence("", text, anchor=entry["anchor"], owner=entry["id"])
 
     def table(
         self, heads: list[str], rows: Iterable[tuple[list[str], list[list[nodes.Node]]]], name: str
@@ -224,7 +224,7 @@ class CorrectionsDirective(_LedgerDirective):
                 f"Of the {len(claims)} claims that belong to this chapter, {tail} correct "
                 "as they stand. All are listed in "
             ),
-            evidence("", "Corrections to the notes", docname=PAGE, anchor="", owner="the list"),
+            evidence("", "Corrections to the notes", page=PAGE, owner="the list"),
             nodes.Text("."),
         )
         return [items, last]
@@ -265,37 +265,59 @@ class VerdictsDirective(_LedgerDirective):
         ]
 
 
+@cache
+def places(app: Sphinx) -> dict[str, list[tuple[str, str]]]:
+    """Return where each label is: the pages, one or wrongly more, and the id in each.
+
+    A label is a target (``(c40)=``), a heading's slug or an equation's id, on any page, so that
+    evidence may move from a chapter to one of its deeper pages, and the ledger stays as it is.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    for docname in sorted(app.env.found_docs):
+        doctree = app.env.get_doctree(docname)
+        labels = {i: i for i in doctree.ids}
+        labels |= {name: i for name, i in doctree.nameids.items() if i}
+        for label, place in labels.items():
+            found.setdefault(label, []).append((docname, place))
+    return found
+
+
+def forget_places(app: Sphinx, env: object, docnames: list[str]) -> None:
+    """Look for the labels anew in each build."""
+    places.cache_clear()
+
+
 def resolve_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Turn the links into references, and warn of places that the pages don't have."""
-    ids: dict[str, set[str]] = {}
-    for link in list(doctree.findall(evidence)):
-        target, anchor = link["docname"], link["anchor"]
-        if target not in app.env.found_docs:
-            logger.warning(
-                "%s: there is no page %r",
-                link["owner"],
-                target,
-                location=docname,
-                type="ledger",
-                subtype="page",
-            )
-            link.replace_self(nodes.Text(link.astext()))
-            continue
-        if target not in ids:
-            ids[target] = set(app.env.get_doctree(target).ids)
-        if anchor and anchor not in ids[target]:
-            logger.warning(
-                "%s: the page %r has no place %r",
-                link["owner"],
-                target,
-                anchor,
-                location=docname,
-                type="ledger",
-                subtype="anchor",
-            )
+    """Turn the links into references, and warn of labels that no page has, or two pages have."""
+    links = list(doctree.findall(evidence))
+    if not links:
+        return
+    where = places(app)
+    for link in links:
+        if "page" in link:
+            target, place = link["page"], ""
+        else:
+            anchor = link["anchor"]
+            pages = where.get(anchor, [])
+            if len(pages) != 1:
+                names = " and ".join(repr(page) for page, _ in pages)
+                logger.warning(
+                    "%s: %s",
+                    link["owner"],
+                    f"the label {anchor!r} is on {names}"
+                    if pages
+                    else f"no page has the label {anchor!r}",
+                    location=docname,
+                    type="ledger",
+                    subtype="anchor",
+                )
+            if not pages:
+                link.replace_self(nodes.Text(link.astext()))
+                continue
+            target, place = pages[0]
         uri = "" if target == docname else app.builder.get_relative_uri(docname, target)
         reference = nodes.reference(
-            "", link.astext(), internal=True, refuri=f"{uri}#{anchor}" if anchor else uri
+            "", link.astext(), internal=True, refuri=f"{uri}#{place}" if place else uri
         )
         link.replace_self(reference)
 
@@ -329,6 +351,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("omissions", OmissionsDirective)
     app.add_directive("corrections", CorrectionsDirective)
     app.add_directive("verdicts", VerdictsDirective)
+    app.connect("env-before-read-docs", forget_places)
     app.connect("doctree-resolved", resolve_links)
     app.connect("html-page-context", add_assets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,7 +26,8 @@ BIBLIOGRAPHY = Path("book/references.bib")
 VERDICTS = ("correct", "needs qualification", "wrong", "contested", "slip")
 #: A slip is corrected in one line, without argument.
 LONGEST_SLIP = 120
-CHAPTERS = {number: chapter.page for number, chapter in enumerate(pages.CHAPTERS, start=1)}
+#: Which claims belong together; where the evidence is, the anchor says.
+CHAPTERS = tuple(range(1, len(pages.CHAPTERS) + 1))
 CLAIM_IDS = tuple(f"C{number:02}" for number in range(1, 90))
 OMISSION_IDS = tuple(f"O{number}" for number in range(1, 11))
 CLAIM_FIELDS = {
@@ -171,14 +172,24 @@ def _claim_problems(claim: dict[str, Any]) -> list[str]:
 
 
 def evidence_problems(ledger: Ledger, root: Path = ROOT) -> list[str]:
-    """Return which anchors, tagged cells and tests the ledger names in vain."""
+    """Return which anchors, tagged cells and tests the ledger names in vain.
+
+    An anchor may be on any page of the book; on two pages it is an error.
+    """
     found = []
-    chapters = {number: _chapter(root / f"{stem}.ipynb") for number, stem in CHAPTERS.items()}
-    tags = {tag for _, chapter_tags in chapters.values() for tag in chapter_tags}
+    targets: dict[str, list[str]] = {}
+    tags: set[str] = set()
+    for page in pages.existing(root):
+        page_targets, page_tags = _page(root / page)
+        tags |= page_tags
+        for target in page_targets:
+            targets.setdefault(target, []).append(page)
     for claim in ledger.claims:
-        name, targets = claim["id"], chapters[claim["chapter"]][0]
-        if claim["anchor"] not in targets:
-            found.append(f"{name}: chapter {claim['chapter']} has no target {claim['anchor']!r}")
+        name, anchor = claim["id"], claim["anchor"]
+        if anchor not in targets:
+            found.append(f"{name}: no page has the target {anchor!r}")
+        elif len(targets[anchor]) > 1:
+            found.append(f"{name}: the target {anchor!r} is on {' and '.join(targets[anchor])}")
         if claim["test"] is None:
             continue
         if f"claim-{name}" not in tags:
@@ -192,19 +203,23 @@ def evidence_problems(ledger: Ledger, root: Path = ROOT) -> list[str]:
     return found
 
 
-def _chapter(path: Path) -> tuple[set[str], set[str]]:
-    """Return the targets of a notebook and the tags of its executed code cells."""
-    targets: set[str] = set()
+def _page(path: Path) -> tuple[list[str], set[str]]:
+    """Return the targets of a page, named without ending, and the tags of its executed cells."""
+    notebook, text = path.with_name(f"{path.name}.ipynb"), path.with_name(f"{path.name}.md")
+    if not notebook.exists():
+        return _targets(text.read_text(encoding="utf-8")), set()
+    targets: list[str] = []
     tags: set[str] = set()
-    if path.exists():
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if cell["cell_type"] == "markdown":
-                targets |= set(
-                    re.findall(r"^\(([\w-]+)\)=", "".join(cell["source"]), re.MULTILINE)
-                )
-            elif cell.get("execution_count"):
-                tags |= set(cell["metadata"].get("tags", []))
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "markdown":
+            targets += _targets("".join(cell["source"]))
+        elif cell.get("execution_count"):
+            tags |= set(cell["metadata"].get("tags", []))
     return targets, tags
+
+
+def _targets(text: str) -> list[str]:
+    return re.findall(r"^\(([\w-]+)\)=", text, re.MULTILINE)
 
 
 def _tests(path: Path) -> dict[str, bool]:

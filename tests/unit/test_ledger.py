@@ -107,7 +107,7 @@ def test_reasons_cite_known_sources_and_claims(ledger, keys):
 
 
 def _repository(tmp_path, *, target="(c40)=", tag="claim-C40", count=1, body="assert True"):
-    """Write a repository with one chapter and one test, for claim C40."""
+    """Write a repository with a chapter, a deeper page, an appendix and a test, for claim C40."""
     cells = [
         {"cell_type": "markdown", "source": [f"{target}\n", "\n", "Text."], "metadata": {}},
         {
@@ -118,13 +118,26 @@ def _repository(tmp_path, *, target="(c40)=", tag="claim-C40", count=1, body="as
             "outputs": [],
         },
     ]
-    (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "03-beta-replaces-b.ipynb").write_text(json.dumps({"cells": cells}))
+    book = tmp_path / "book"
+    book.mkdir()
+    (tmp_path / "_toc.yml").write_text(
+        "root: book/index\nchapters:\n- file: book/03-beta-replaces-b\n  sections:\n"
+        "  - file: book/03-1-scale\n- file: book/notation\n",
+        encoding="utf-8",
+    )
+    for name in ("index", "notation"):
+        (book / f"{name}.md").write_text("# A page\n", encoding="utf-8")
+    (book / "03-beta-replaces-b.ipynb").write_text(json.dumps({"cells": cells}))
+    (book / "03-1-scale.ipynb").write_text(json.dumps({"cells": []}))
     (tmp_path / "tests" / "claims").mkdir(parents=True)
     (tmp_path / "tests" / "claims" / "test_bias.py").write_text(
         f"def test_c40_dense_adds_its_bias():\n    {body}\n"
     )
     return tmp_path
+
+
+def _only_c40(ledger):
+    return ledger_data.Ledger([c for c in ledger.claims if c["id"] == "C40"], [], [])
 
 
 @pytest.mark.parametrize(
@@ -133,22 +146,35 @@ def _repository(tmp_path, *, target="(c40)=", tag="claim-C40", count=1, body="as
         ({}, None),
         ({"body": "np.testing.assert_allclose(1, 1)"}, None),
         ({"body": "with pytest.raises(ValueError): f()"}, None),
-        ({"target": "(c41)="}, "C40: chapter 3 has no target 'c40'"),
+        ({"target": "(c41)="}, "C40: no page has the target 'c40'"),
         ({"tag": "claim-C41"}, "C40: no code cell is tagged claim-C40"),
         ({"count": None}, "C40: no code cell is tagged claim-C40"),
         ({"body": "x = 1"}, "test_c40_dense_adds_its_bias asserts nothing"),
     ],
 )
 def test_missing_evidence_is_named(ledger, tmp_path, settings, message):
-    only = ledger_data.Ledger([c for c in ledger.claims if c["id"] == "C40"], [], [])
-    found = ledger_data.evidence_problems(only, _repository(tmp_path, **settings))
+    found = ledger_data.evidence_problems(_only_c40(ledger), _repository(tmp_path, **settings))
     assert found == [] if message is None else message in "\n".join(found)
 
 
 def test_missing_test_is_named(ledger, tmp_path):
-    only = ledger_data.Ledger([c for c in ledger.claims if c["id"] == "C40"], [], [])
     root = _repository(tmp_path)
     (root / "tests" / "claims" / "test_bias.py").unlink()
-    assert ledger_data.evidence_problems(only, root) == [
+    assert ledger_data.evidence_problems(_only_c40(ledger), root) == [
         "C40: there is no test tests/claims/test_bias.py::test_c40_dense_adds_its_bias"
+    ]
+
+
+def test_evidence_may_be_on_a_deeper_page(ledger, tmp_path):
+    book = _repository(tmp_path) / "book"
+    (book / "03-beta-replaces-b.ipynb").rename(book / "03-1-scale.ipynb")
+    (book / "03-beta-replaces-b.ipynb").write_text(json.dumps({"cells": []}))
+    assert ledger_data.evidence_problems(_only_c40(ledger), tmp_path) == []
+
+
+def test_evidence_on_two_pages_is_named(ledger, tmp_path):
+    root = _repository(tmp_path)
+    (root / "book" / "notation.md").write_text("# Notation\n\n(c40)=\n", encoding="utf-8")
+    assert ledger_data.evidence_problems(_only_c40(ledger), root) == [
+        "C40: the target 'c40' is on book/03-beta-replaces-b and book/notation"
     ]

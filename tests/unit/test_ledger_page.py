@@ -19,16 +19,19 @@ suppress_warnings = ["myst.domains"]
 """
 
 
-def _build(tmp_path, chapter_text):
-    """Build a book of one chapter and the page of corrections; return its pages and warnings."""
+def _build(tmp_path, chapter_text, **more):
+    """Build a book of a chapter, more pages and the corrections; return its pages and warnings."""
     book = tmp_path / "book"
     book.mkdir()
     for name in ("claims.yml", "references.bib"):
         (book / name).write_bytes((ROOT / "book" / name).read_bytes())
     (tmp_path / "conf.py").write_text(CONFIGURATION, encoding="utf-8")
     (book / "03-beta-replaces-b.md").write_text(chapter_text, encoding="utf-8")
+    for name, text in more.items():
+        (book / f"{name}.md").write_text(text, encoding="utf-8")
+    toctree = "\n".join(["03-beta-replaces-b", *more])
     (book / "corrections.md").write_text(
-        "# Corrections\n\n```{toctree}\n03-beta-replaces-b\n```\n\n"
+        f"# Corrections\n\n```{{toctree}}\n{toctree}\n```\n\n"
         "```{ledger}\n```\n\n```{omissions}\n```\n\n```{verdicts}\n```\n\n"
         "```{bibliography}\n```\n",
         encoding="utf-8",
@@ -101,15 +104,28 @@ def test_script_is_loaded_only_where_the_table_is(built):
     assert "ledger.js" not in pages["03-beta-replaces-b"]
 
 
-def test_missing_pages_are_warned_of_and_existing_places_are_not(built):
+def test_missing_places_are_warned_of_and_existing_ones_are_not(built):
     _, warnings = built
-    assert "C01: there is no page 'book/01-motivation'" in warnings
+    assert "C01: no page has the label 'c01'" in warnings
     assert "C41" not in warnings
 
 
-def test_missing_place_is_warned_of(tmp_path):
-    _, warnings = _build(tmp_path, CHAPTER.replace("(c41)=", "") + "```{corrections} 3\n```\n")
-    assert "C41: the page 'book/03-beta-replaces-b' has no place 'c41'" in warnings
+def test_evidence_is_found_on_a_deeper_page(tmp_path):
+    pages, warnings = _build(
+        tmp_path,
+        CHAPTER.replace("(c41)=", "").replace("(folding)=", "") + "```{corrections} 3\n```\n",
+        deeper="# Deeper\n\n(c41)=\n\nIt cancels.\n\n## Folding\n\nText.\n",
+    )
+    assert "C41" not in warnings
+    assert "O2" not in warnings
+    assert 'href="deeper.html#c41"' in pages["corrections"]
+    assert 'href="deeper.html#folding"' in pages["corrections"]
+    assert 'href="deeper.html#c41">C41</a>' in pages["03-beta-replaces-b"]
+
+
+def test_a_label_on_two_pages_is_warned_of(tmp_path):
+    _, warnings = _build(tmp_path, CHAPTER, deeper="# Deeper\n\n(c41)=\n\nText.\n")
+    assert "C41: the label 'c41' is on 'book/03-beta-replaces-b' and 'book/deeper'" in warnings
 
 
 def test_unknown_chapter_is_an_error(tmp_path):
