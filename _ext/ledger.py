@@ -1,8 +1,9 @@
 """Directives that show the ledger of claims, ``book/claims.yml``.
 
-``{ledger}`` is the table of all claims, ``{omissions}`` what the notes leave out,
-``{corrections} 3`` the corrections of one chapter, and ``{verdicts}`` the verdict table of the
-chapter that asks why batch norm works. All say what the ledger says, so none can go stale.
+``{first-corrections}`` are those that matter most, ``{ledger}`` is the table of all claims,
+``{omissions}`` what the notes leave out, ``{corrections} 3`` the corrections of one chapter, and
+``{verdicts}`` the verdict table of the chapter that asks why batch norm works. All say what the
+ledger says, so none can go stale.
 """
 
 from __future__ import annotations
@@ -64,6 +65,26 @@ class _LedgerDirective(SphinxDirective):
 
     def link(self, entry: dict[str, Any], text: str) -> nodes.Node:
         return evidence("", text, anchor=entry["anchor"], owner=entry["id"])
+
+    def quotations(self, claim: dict[str, Any]) -> list[nodes.paragraph]:
+        """Return the words of the notes, in quotation marks, each with the name of its note."""
+        found = []
+        for quote in claim["quotes"]:
+            note, words = quote.split(": ", 1)
+            found.append(
+                _paragraph(
+                    nodes.inline(
+                        "",
+                        "",
+                        nodes.Text("“"),
+                        *_inline(self.myst(words)),
+                        nodes.Text("”"),
+                        classes=["ledger-quotation"],
+                    ),
+                    nodes.Text(f" {note}"),
+                )
+            )
+        return found
 
     def table(
         self, heads: list[str], rows: Iterable[tuple[list[str], list[list[nodes.Node]]]], name: str
@@ -147,10 +168,8 @@ class LedgerDirective(_LedgerDirective):
                         nodes.emphasis("", "Judged anew: "), *_inline(self.myst(claim["changed"]))
                     )
                 )
-            says = [
-                *self.myst(claim["claim"]),
-                nodes.paragraph("", claim["notes"], classes=["ledger-where"]),
-            ]
+            says = [*self.quotations(claim), *self.in_our_words(claim)]
+            says.append(nodes.paragraph("", claim["notes"], classes=["ledger-where"]))
             yield (
                 [f"chapter-{claim['chapter']}", _slug(claim["verdict"])],
                 [
@@ -164,10 +183,41 @@ class LedgerDirective(_LedgerDirective):
                 ],
             )
 
+    def in_our_words(self, claim: dict[str, Any]) -> list[nodes.Node]:
+        """Return what the claim is about; a slip, which has a quotation, needs no more words."""
+        if claim["verdict"] == "slip":
+            return []
+        words = _inline(self.myst(claim["claim"]))
+        if "formula" in claim:
+            return [_paragraph(*words, nodes.Text(" (By a formula or a drawing.)"))]
+        meaning = _paragraph(nodes.Text("That is: "), *words)
+        meaning["classes"].append("ledger-where")
+        return [meaning]
+
 
 def _inline(paragraphs: Iterable[nodes.Node]) -> list[nodes.Node]:
     """Return what stands in the paragraphs."""
     return [child for paragraph in paragraphs for child in paragraph.children]
+
+
+class FirstCorrectionsDirective(_LedgerDirective):
+    """The corrections that matter most: the words, what is right, and where it is shown."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the list."""
+        ledger = self.ledger()
+        by_id = {claim["id"]: claim for claim in ledger.claims}
+        items = nodes.enumerated_list(classes=["ledger-first"])
+        for entry in ledger.first:
+            claim = by_id[entry["claim"]]
+            shown = [nodes.Text(" "), self.link(claim, f"Chapter {claim['chapter']}")]
+            items += nodes.list_item(
+                "",
+                _paragraph(nodes.strong("", "", *_inline(self.myst(entry["about"])))),
+                *self.quotations(claim),
+                _paragraph(*_inline(self.myst(claim["correction"])), *shown, nodes.Text(".")),
+            )
+        return [items]
 
 
 class OmissionsDirective(_LedgerDirective):
@@ -334,7 +384,7 @@ def add_assets(
         return
     classes = {
         name
-        for kind in (nodes.table, nodes.bullet_list)
+        for kind in (nodes.table, nodes.bullet_list, nodes.enumerated_list)
         for node in doctree.findall(kind)
         for name in node["classes"]
     }
@@ -348,6 +398,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives."""
     app.add_node(evidence)
     app.add_directive("ledger", LedgerDirective)
+    app.add_directive("first-corrections", FirstCorrectionsDirective)
     app.add_directive("omissions", OmissionsDirective)
     app.add_directive("corrections", CorrectionsDirective)
     app.add_directive("verdicts", VerdictsDirective)

@@ -43,6 +43,7 @@ CLAIM_FIELDS = {
     "sources",
 }
 OMISSION_FIELDS = {"id", "what", "chapter", "anchor", "sources"}
+FIRST_FIELDS = {"about", "claim"}
 REASON_FIELDS = {"reason", "claims", "here", "literature", "status"}
 OPTIONAL_CLAIM_FIELDS = {"formula", "reason", "changed"}
 #: Fields whose values are checked by other means.
@@ -52,11 +53,12 @@ TEST_NAME = re.compile(r"tests/claims/test_[a-z]+\.py::test_(c\d\d)_[a-z0-9_]+")
 
 @dataclass(frozen=True)
 class Ledger:
-    """The three lists of the file, as read."""
+    """The four lists of the file, as read."""
 
     claims: list[dict[str, Any]]
     omissions: list[dict[str, Any]]
     reasons: list[dict[str, Any]]
+    first: list[dict[str, Any]]
 
     def counts(self) -> dict[str, int]:
         """Return how many claims got each verdict, in the order of ``VERDICTS``."""
@@ -67,7 +69,7 @@ class Ledger:
 def load(root: Path = ROOT) -> Ledger:
     """Read the ledger of the repository at ``root``."""
     data = yaml.safe_load((root / LEDGER).read_text(encoding="utf-8"))
-    return Ledger(data["claims"], data["omissions"], data["reasons"])
+    return Ledger(data["claims"], data["omissions"], data["reasons"], data["first"])
 
 
 def bibliography_keys(root: Path = ROOT) -> set[str]:
@@ -118,6 +120,12 @@ def problems(ledger: Ledger, keys: set[str]) -> list[str]:
             for key in keys_of_role.split(",")
             if key not in keys
         ]
+    quoted = [claim.get("id") for claim in ledger.claims if claim.get("quotes")]
+    for entry in ledger.first:
+        name = f"first {entry.get('about')!r}"
+        found += [f"{name}: {text}" for text in _fields(entry, FIRST_FIELDS, set())]
+        if entry.get("claim") not in quoted:
+            found.append(f"{name}: expected a claim with a quotation, got {entry.get('claim')!r}")
     return found
 
 

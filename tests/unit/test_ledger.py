@@ -136,8 +136,16 @@ def _repository(tmp_path, *, target="(c40)=", tag="claim-C40", count=1, body="as
     return tmp_path
 
 
+def test_what_comes_first_is_a_claim_with_a_quotation(ledger, keys):
+    ledger.first[0]["claim"] = "C12"  # a formula
+    del ledger.first[1]["about"]
+    found = "\n".join(ledger_data.problems(ledger, keys))
+    assert "first 'The axis': expected a claim with a quotation, got 'C12'" in found
+    assert "first None: the field 'about' is missing" in found
+
+
 def _only_c40(ledger):
-    return ledger_data.Ledger([c for c in ledger.claims if c["id"] == "C40"], [], [])
+    return ledger_data.Ledger([c for c in ledger.claims if c["id"] == "C40"], [], [], [])
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def _build(tmp_path, chapter_text, **more):
     toctree = "\n".join(["03-beta-replaces-b", *more])
     (book / "corrections.md").write_text(
         f"# Corrections\n\n```{{toctree}}\n{toctree}\n```\n\n"
-        "```{ledger}\n```\n\n```{omissions}\n```\n\n```{verdicts}\n```\n\n"
+        "```{first-corrections}\n```\n\n```{ledger}\n```\n\n```{omissions}\n```\n\n```{verdicts}\n```\n\n"
         "```{bibliography}\n```\n",
         encoding="utf-8",
     )
@@ -70,6 +70,27 @@ def test_table_has_every_claim_with_chapter_and_verdict(built):
         "contested",
         "slip",
     }
+
+
+def test_rows_show_the_words_of_the_notes(built):
+    rows = re.findall(r'<tr class="chapter-.*?</tr>', built[0]["corrections"], re.DOTALL)
+    text = {re.search(r">(C\d\d)<", row)[1]: re.sub(r"<[^>]+>", "", row) for row in rows}
+    assert "“re-scaling and re-centering input layers” S0" in text["C02"]
+    assert "That is:" not in text["C02"]  # a slip takes one line
+    assert "“This gives mean=0, var=1 for z” S2" in text["C21"]
+    assert "That is: That gives" in text["C21"]
+    assert "(By a formula or a drawing.)" in text["C12"]
+    assert "“" not in text["C12"]
+
+
+def test_what_matters_most_comes_first_with_quotation_and_link(built):
+    page = built[0]["corrections"]
+    (listed,) = re.findall(r'<ol class="[^"]*ledger-first[^"]*">(.*?)</ol>', page, re.DOTALL)
+    items = listed.split("<li>")[1:]
+    assert len(items) == 6
+    assert all("ledger-quotation" in item for item in items)
+    assert 'href="03-beta-replaces-b.html#c47"' in items[2]
+    assert page.index("ledger-first") < page.index("ledger-claims")
 
 
 def test_counts_are_those_of_the_rows(built):
