@@ -10,6 +10,7 @@ import pytest
 from bncourse import (
     BatchNorm,
     Dense,
+    GradientDescent,
     ReLU,
     Sequential,
     Sigmoid,
@@ -100,6 +101,8 @@ def test_c17_axis_zero_is_not_axis_one(z):
     over_units = (z - z.mean(axis=1, keepdims=True)) / z.std(axis=1, keepdims=True)
     assert np.abs(normalise(z) - over_units).max() > 1
     np.testing.assert_allclose(normalise(z)[:, 0], normalise(z[:, :1])[:, 0], rtol=1e-12)
+    assert np.abs(normalise(z).mean(axis=0)).max() < 1e-12
+    assert np.abs(normalise(z).mean(axis=1)).max() > 0.1
 
 
 def test_c18_batch_variance_divides_by_m(z):
@@ -112,7 +115,9 @@ def test_c19_minus_epsilon_gives_nan():
     unit = 1e-3 * np.array([-1.0, 1.0, -1.0, 1.0])
     with np.errstate(invalid="ignore"):
         assert np.isnan(unit / np.sqrt(unit.var() - EPSILON)).all()
-    assert np.isfinite(normalise(unit[:, np.newaxis])).all()
+    # With the plus it is a number, and the one that the plus gives.
+    var = unit.var()
+    assert normalise(unit[:, np.newaxis]).var() == pytest.approx(var / (var + EPSILON), rel=1e-9)
     larger = 10 * unit
     assert (larger / np.sqrt(larger.var() - EPSILON)).var() == pytest.approx(1 / 0.9, rel=1e-12)
 
@@ -136,6 +141,8 @@ def test_c22_scale_and_shift_are_per_unit(z):
     for j in range(3):
         alone, _ = batch_norm(z[:, [j]], gamma[[j]], beta[[j]], EPSILON)
         np.testing.assert_allclose(together[:, [j]], alone, rtol=1e-12)
+    z_norm = (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + EPSILON)
+    np.testing.assert_allclose(together, gamma * z_norm + beta, rtol=1e-11, atol=1e-12)
 
 
 def test_c23_moments_leave_zero_and_one(z):
@@ -232,6 +239,7 @@ def test_c33_next_layer_receives_z_tilde(rng):
     net = Sequential([Dense(6, 4, bias=False, rng=rng), BatchNorm(4), ReLU()])
     net.theta += rng.normal(0, 0.5, net.theta.size)
     z, z_tilde, a = layer_outputs(net, rng.normal(size=(10, 6)), statistics="batch")
+    np.testing.assert_allclose(z_tilde.mean(axis=0), net.layers[1].beta, rtol=1e-10)  # not z
     np.testing.assert_array_equal(a, np.maximum(z_tilde, 0))
     assert not np.allclose(a, np.maximum(z, 0), atol=0.1)
 
@@ -247,14 +255,18 @@ def test_c34_epsilon_caps_the_gain(epsilon):
 
 
 def test_c36_gamma_and_beta_have_gradients(rng, digits):
-    net = mlp((64, 6, 10), Sigmoid, rng=rng)
+    # Two layers: the gradient for the first γ and β comes through the second's statistics.
+    net = mlp((64, 6, 5, 10), Sigmoid, rng=rng)
     net.theta += rng.normal(0, 0.3, net.theta.size)
     x, y = digits.x_train[:20], digits.y_train[:20]
     errors = gradient_errors(net, x, y)
-    assert errors["1.gamma"] < 1e-7
-    assert errors["1.beta"] < 1e-7
+    for name in ("1.gamma", "1.beta", "4.gamma", "4.beta"):
+        assert errors[name] < 1e-7
     net.backward(SoftmaxCrossEntropy()(net.forward(x, training=True), y)[1])
-    assert np.abs(net.layers[1].grads["gamma"]).min() > 0
+    before = {k: net.layers[1].params[k].copy() for k in ("gamma", "beta")}
+    GradientDescent(0.1).step(net.theta, net.dtheta)
+    for name, p in before.items():
+        assert np.abs(net.layers[1].params[name] - p).min() > 0
 
 
 def test_c37_other_differences_cost_more(digits):
