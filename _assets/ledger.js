@@ -7,7 +7,7 @@
   const classOf = (row, prefix) =>
     [...row.classList].find((name) => name.startsWith(prefix)).slice(prefix.length);
   const place = new Map(rows.map((row, index) => [row, index]));
-  const verdicts = ["wrong", "contested", "needs-qualification", "correct"];
+  const verdicts = ["wrong", "contested", "needs-qualification", "slip", "correct"];
 
   const controls = document.createElement("div");
   controls.className = "ledger-controls";

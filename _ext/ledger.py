@@ -1,8 +1,9 @@
 """Directives that show the ledger of claims, ``book/claims.yml``.
 
-``{ledger}`` is the table of all claims, ``{omissions}`` what the notes leave out,
-``{corrections} 3`` the corrections of one chapter, and ``{verdicts}`` the verdict table of the
-chapter that asks why batch norm works. All say what the ledger says, so none can go stale.
+``{first-corrections}`` are those that matter most, ``{ledger}`` is the table of all claims,
+``{omissions}`` what the notes leave out, ``{corrections} 3`` the corrections of one chapter, and
+``{verdicts}`` the verdict table of the chapter that asks why batch norm works. All say what the
+ledger says, so none can go stale.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from sphinx.util.docutils import SphinxDirective
 logger = logging.getLogger(__name__)
 
 PAGE = "book/corrections"
+#: How a sentence says that claims have a verdict, where it isn't "are" and the verdict.
+IN_A_SENTENCE = {"needs qualification": "need qualification", "slip": "are slips"}
 STYLE, SCRIPT = "ledger.css", "ledger.js"
 
 
@@ -42,7 +46,7 @@ def _ledger_data() -> Any:
 
 
 class evidence(nodes.Inline, nodes.TextElement):  # noqa: N801 (docutils names nodes so)
-    """A link to a place in a chapter, resolved when all chapters have been read."""
+    """A link to a label, or to a page; resolved when all pages have been read."""
 
 
 class _LedgerDirective(SphinxDirective):
@@ -60,8 +64,27 @@ class _LedgerDirective(SphinxDirective):
         return holder.children
 
     def link(self, entry: dict[str, Any], text: str) -> nodes.Node:
-        docname = _ledger_data().CHAPTERS[entry["chapter"]]
-        return evidence("", text, docname=docname, anchor=entry["anchor"], owner=entry["id"])
+        return evidence("", text, anchor=entry["anchor"], owner=entry["id"])
+
+    def quotations(self, claim: dict[str, Any]) -> list[nodes.paragraph]:
+        """Return the words of the notes, in quotation marks, each with the name of its note."""
+        found = []
+        for quote in claim["quotes"]:
+            note, words = quote.split(": ", 1)
+            found.append(
+                _paragraph(
+                    nodes.inline(
+                        "",
+                        "",
+                        nodes.Text("“"),
+                        *_inline(self.myst(words)),
+                        nodes.Text("”"),
+                        classes=["ledger-quotation"],
+                    ),
+                    nodes.Text(f" {note}"),
+                )
+            )
+        return found
 
     def table(
         self, heads: list[str], rows: Iterable[tuple[list[str], list[list[nodes.Node]]]], name: str
@@ -104,10 +127,7 @@ class LedgerDirective(_LedgerDirective):
         ledger = self.ledger()
         counts = ledger.counts()
         words = [
-            f"{count} are {name}"
-            if name != "needs qualification"
-            else f"{count} need qualification"
-            for name, count in counts.items()
+            f"{count} {IN_A_SENTENCE.get(name, f'are {name}')}" for name, count in counts.items()
         ]
         sentence = f"Of {len(ledger.claims)} claims, {', '.join(words[:-1])} and {words[-1]}."
         return [
@@ -148,10 +168,8 @@ class LedgerDirective(_LedgerDirective):
                         nodes.emphasis("", "Judged anew: "), *_inline(self.myst(claim["changed"]))
                     )
                 )
-            says = [
-                *self.myst(claim["claim"]),
-                nodes.paragraph("", claim["notes"], classes=["ledger-where"]),
-            ]
+            says = [*self.quotations(claim), *self.in_our_words(claim)]
+            says.append(nodes.paragraph("", claim["notes"], classes=["ledger-where"]))
             yield (
                 [f"chapter-{claim['chapter']}", _slug(claim["verdict"])],
                 [
@@ -165,10 +183,41 @@ class LedgerDirective(_LedgerDirective):
                 ],
             )
 
+    def in_our_words(self, claim: dict[str, Any]) -> list[nodes.Node]:
+        """Return what the claim is about; a slip, which has a quotation, needs no more words."""
+        if claim["verdict"] == "slip":
+            return []
+        words = _inline(self.myst(claim["claim"]))
+        if "formula" in claim:
+            return [_paragraph(*words, nodes.Text(" (By a formula or a drawing.)"))]
+        meaning = _paragraph(nodes.Text("That is: "), *words)
+        meaning["classes"].append("ledger-where")
+        return [meaning]
+
 
 def _inline(paragraphs: Iterable[nodes.Node]) -> list[nodes.Node]:
     """Return what stands in the paragraphs."""
     return [child for paragraph in paragraphs for child in paragraph.children]
+
+
+class FirstCorrectionsDirective(_LedgerDirective):
+    """The corrections that matter most: the words, what is right, and where it is shown."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the list."""
+        ledger = self.ledger()
+        by_id = {claim["id"]: claim for claim in ledger.claims}
+        items = nodes.enumerated_list(classes=["ledger-first"])
+        for entry in ledger.first:
+            claim = by_id[entry["claim"]]
+            shown = [nodes.Text(" "), self.link(claim, f"Chapter {claim['chapter']}")]
+            items += nodes.list_item(
+                "",
+                _paragraph(nodes.strong("", "", *_inline(self.myst(entry["about"])))),
+                *self.quotations(claim),
+                _paragraph(*_inline(self.myst(claim["correction"])), *shown, nodes.Text(".")),
+            )
+        return [items]
 
 
 class OmissionsDirective(_LedgerDirective):
@@ -225,7 +274,7 @@ class CorrectionsDirective(_LedgerDirective):
                 f"Of the {len(claims)} claims that belong to this chapter, {tail} correct "
                 "as they stand. All are listed in "
             ),
-            evidence("", "Corrections to the notes", docname=PAGE, anchor="", owner="the list"),
+            evidence("", "Corrections to the notes", page=PAGE, owner="the list"),
             nodes.Text("."),
         )
         return [items, last]
@@ -266,37 +315,59 @@ class VerdictsDirective(_LedgerDirective):
         ]
 
 
+@cache
+def places(app: Sphinx) -> dict[str, list[tuple[str, str]]]:
+    """Return where each label is: the pages, one or wrongly more, and the id in each.
+
+    A label is a target (``(c40)=``), a heading's slug or an equation's id, on any page, so that
+    evidence may move from a chapter to one of its deeper pages, and the ledger stays as it is.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    for docname in sorted(app.env.found_docs):
+        doctree = app.env.get_doctree(docname)
+        labels = {i: i for i in doctree.ids}
+        labels |= {name: i for name, i in doctree.nameids.items() if i}
+        for label, place in labels.items():
+            found.setdefault(label, []).append((docname, place))
+    return found
+
+
+def forget_places(app: Sphinx, env: object, docnames: list[str]) -> None:
+    """Look for the labels anew in each build."""
+    places.cache_clear()
+
+
 def resolve_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Turn the links into references, and warn of places that the pages don't have."""
-    ids: dict[str, set[str]] = {}
-    for link in list(doctree.findall(evidence)):
-        target, anchor = link["docname"], link["anchor"]
-        if target not in app.env.found_docs:
-            logger.warning(
-                "%s: there is no page %r",
-                link["owner"],
-                target,
-                location=docname,
-                type="ledger",
-                subtype="page",
-            )
-            link.replace_self(nodes.Text(link.astext()))
-            continue
-        if target not in ids:
-            ids[target] = set(app.env.get_doctree(target).ids)
-        if anchor and anchor not in ids[target]:
-            logger.warning(
-                "%s: the page %r has no place %r",
-                link["owner"],
-                target,
-                anchor,
-                location=docname,
-                type="ledger",
-                subtype="anchor",
-            )
+    """Turn the links into references, and warn of labels that no page has, or two pages have."""
+    links = list(doctree.findall(evidence))
+    if not links:
+        return
+    where = places(app)
+    for link in links:
+        if "page" in link:
+            target, place = link["page"], ""
+        else:
+            anchor = link["anchor"]
+            pages = where.get(anchor, [])
+            if len(pages) != 1:
+                names = " and ".join(repr(page) for page, _ in pages)
+                logger.warning(
+                    "%s: %s",
+                    link["owner"],
+                    f"the label {anchor!r} is on {names}"
+                    if pages
+                    else f"no page has the label {anchor!r}",
+                    location=docname,
+                    type="ledger",
+                    subtype="anchor",
+                )
+            if not pages:
+                link.replace_self(nodes.Text(link.astext()))
+                continue
+            target, place = pages[0]
         uri = "" if target == docname else app.builder.get_relative_uri(docname, target)
         reference = nodes.reference(
-            "", link.astext(), internal=True, refuri=f"{uri}#{anchor}" if anchor else uri
+            "", link.astext(), internal=True, refuri=f"{uri}#{place}" if place else uri
         )
         link.replace_self(reference)
 
@@ -313,7 +384,7 @@ def add_assets(
         return
     classes = {
         name
-        for kind in (nodes.table, nodes.bullet_list)
+        for kind in (nodes.table, nodes.bullet_list, nodes.enumerated_list)
         for node in doctree.findall(kind)
         for name in node["classes"]
     }
@@ -327,9 +398,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives."""
     app.add_node(evidence)
     app.add_directive("ledger", LedgerDirective)
+    app.add_directive("first-corrections", FirstCorrectionsDirective)
     app.add_directive("omissions", OmissionsDirective)
     app.add_directive("corrections", CorrectionsDirective)
     app.add_directive("verdicts", VerdictsDirective)
+    app.connect("env-before-read-docs", forget_places)
     app.connect("doctree-resolved", resolve_links)
     app.connect("html-page-context", add_assets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,18 +17,23 @@ from pathlib import Path
 from typing import Any
 
 import pages
+import quotations
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 LEDGER = Path("book/claims.yml")
 BIBLIOGRAPHY = Path("book/references.bib")
-VERDICTS = ("correct", "needs qualification", "wrong", "contested")
-CHAPTERS = {number: chapter.page for number, chapter in enumerate(pages.CHAPTERS, start=1)}
-CLAIM_IDS = tuple(f"C{number:02}" for number in range(1, 81))
+VERDICTS = ("correct", "needs qualification", "wrong", "contested", "slip")
+#: A slip is corrected in one line, without argument.
+LONGEST_SLIP = 120
+#: Which claims belong together; where the evidence is, the anchor says.
+CHAPTERS = tuple(range(1, len(pages.CHAPTERS) + 1))
+CLAIM_IDS = tuple(f"C{number:02}" for number in range(1, 90))
 OMISSION_IDS = tuple(f"O{number}" for number in range(1, 11))
 CLAIM_FIELDS = {
     "id",
     "notes",
+    "quotes",
     "claim",
     "verdict",
     "correction",
@@ -38,18 +43,22 @@ CLAIM_FIELDS = {
     "sources",
 }
 OMISSION_FIELDS = {"id", "what", "chapter", "anchor", "sources"}
+FIRST_FIELDS = {"about", "claim"}
 REASON_FIELDS = {"reason", "claims", "here", "literature", "status"}
-OPTIONAL_CLAIM_FIELDS = {"reason", "changed"}
+OPTIONAL_CLAIM_FIELDS = {"formula", "reason", "changed"}
+#: Fields whose values are checked by other means.
+NOT_TEXT = {"chapter", "sources", "test", "claims", "quotes", "formula"}
 TEST_NAME = re.compile(r"tests/claims/test_[a-z]+\.py::test_(c\d\d)_[a-z0-9_]+")
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The three lists of the file, as read."""
+    """The four lists of the file, as read."""
 
     claims: list[dict[str, Any]]
     omissions: list[dict[str, Any]]
     reasons: list[dict[str, Any]]
+    first: list[dict[str, Any]]
 
     def counts(self) -> dict[str, int]:
         """Return how many claims got each verdict, in the order of ``VERDICTS``."""
@@ -60,7 +69,7 @@ class Ledger:
 def load(root: Path = ROOT) -> Ledger:
     """Read the ledger of the repository at ``root``."""
     data = yaml.safe_load((root / LEDGER).read_text(encoding="utf-8"))
-    return Ledger(data["claims"], data["omissions"], data["reasons"])
+    return Ledger(data["claims"], data["omissions"], data["reasons"], data["first"])
 
 
 def bibliography_keys(root: Path = ROOT) -> set[str]:
@@ -111,6 +120,12 @@ def problems(ledger: Ledger, keys: set[str]) -> list[str]:
             for key in keys_of_role.split(",")
             if key not in keys
         ]
+    quoted = [claim.get("id") for claim in ledger.claims if claim.get("quotes")]
+    for entry in ledger.first:
+        name = f"first {entry.get('about')!r}"
+        found += [f"{name}: {text}" for text in _fields(entry, FIRST_FIELDS, set())]
+        if entry.get("claim") not in quoted:
+            found.append(f"{name}: expected a claim with a quotation, got {entry.get('claim')!r}")
     return found
 
 
@@ -133,7 +148,7 @@ def _fields(entry: dict[str, Any], required: set[str], optional: set[str]) -> li
     found += [
         f"the field {name!r} is unknown" for name in sorted(set(entry) - required - optional)
     ]
-    for name in sorted(set(entry) - {"chapter", "sources", "test", "claims"}):
+    for name in sorted(set(entry) - NOT_TEXT):
         if not isinstance(entry[name], str) or not entry[name].strip():
             found.append(f"{name}: expected text, got {entry[name]!r}")
     return found
@@ -141,8 +156,12 @@ def _fields(entry: dict[str, Any], required: set[str], optional: set[str]) -> li
 
 def _claim_problems(claim: dict[str, Any]) -> list[str]:
     found = _fields(claim, CLAIM_FIELDS, OPTIONAL_CLAIM_FIELDS)
+    if "quotes" in claim:
+        found += quotations.form_problems(claim)
     if claim.get("verdict") not in VERDICTS:
         found.append(f"expected a verdict of {', '.join(VERDICTS)}; got {claim.get('verdict')!r}")
+    if claim.get("verdict") == "slip" and len(str(claim.get("correction"))) > LONGEST_SLIP:
+        found.append(f"a slip is corrected in one line of at most {LONGEST_SLIP} characters")
     if claim.get("anchor") != str(claim.get("id")).lower():
         found.append(
             f"expected the anchor {str(claim.get('id')).lower()!r}, got {claim.get('anchor')!r}"
@@ -161,14 +180,24 @@ def _claim_problems(claim: dict[str, Any]) -> list[str]:
 
 
 def evidence_problems(ledger: Ledger, root: Path = ROOT) -> list[str]:
-    """Return which anchors, tagged cells and tests the ledger names in vain."""
+    """Return which anchors, tagged cells and tests the ledger names in vain.
+
+    An anchor may be on any page of the book; on two pages it is an error.
+    """
     found = []
-    chapters = {number: _chapter(root / f"{stem}.ipynb") for number, stem in CHAPTERS.items()}
-    tags = {tag for _, chapter_tags in chapters.values() for tag in chapter_tags}
+    targets: dict[str, list[str]] = {}
+    tags: set[str] = set()
+    for page in pages.existing(root):
+        page_targets, page_tags = _page(root / page)
+        tags |= page_tags
+        for target in page_targets:
+            targets.setdefault(target, []).append(page)
     for claim in ledger.claims:
-        name, targets = claim["id"], chapters[claim["chapter"]][0]
-        if claim["anchor"] not in targets:
-            found.append(f"{name}: chapter {claim['chapter']} has no target {claim['anchor']!r}")
+        name, anchor = claim["id"], claim["anchor"]
+        if anchor not in targets:
+            found.append(f"{name}: no page has the target {anchor!r}")
+        elif len(targets[anchor]) > 1:
+            found.append(f"{name}: the target {anchor!r} is on {' and '.join(targets[anchor])}")
         if claim["test"] is None:
             continue
         if f"claim-{name}" not in tags:
@@ -182,19 +211,23 @@ def evidence_problems(ledger: Ledger, root: Path = ROOT) -> list[str]:
     return found
 
 
-def _chapter(path: Path) -> tuple[set[str], set[str]]:
-    """Return the targets of a notebook and the tags of its executed code cells."""
-    targets: set[str] = set()
+def _page(path: Path) -> tuple[list[str], set[str]]:
+    """Return the targets of a page, named without ending, and the tags of its executed cells."""
+    notebook, text = path.with_name(f"{path.name}.ipynb"), path.with_name(f"{path.name}.md")
+    if not notebook.exists():
+        return _targets(text.read_text(encoding="utf-8")), set()
+    targets: list[str] = []
     tags: set[str] = set()
-    if path.exists():
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if cell["cell_type"] == "markdown":
-                targets |= set(
-                    re.findall(r"^\(([\w-]+)\)=", "".join(cell["source"]), re.MULTILINE)
-                )
-            elif cell.get("execution_count"):
-                tags |= set(cell["metadata"].get("tags", []))
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "markdown":
+            targets += _targets("".join(cell["source"]))
+        elif cell.get("execution_count"):
+            tags |= set(cell["metadata"].get("tags", []))
     return targets, tags
+
+
+def _targets(text: str) -> list[str]:
+    return re.findall(r"^\(([\w-]+)\)=", text, re.MULTILINE)
 
 
 def _tests(path: Path) -> dict[str, bool]:

@@ -1,6 +1,8 @@
-"""The claims of chapter 2, C16 to C39 and C79, and the reference assertions A16 and A17."""
+"""The claims of chapter 2, C16 to C39, C79, C81, C83, and the assertions A16 and A17."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from bncourse import (
     BatchNorm,
     Dense,
+    GradientDescent,
     ReLU,
     Sequential,
     Sigmoid,
@@ -17,11 +20,14 @@ from bncourse import (
     batch_norm_backward,
     fold_batch_norm,
     gradient_errors,
+    gram_spectrum,
     layer_outputs,
+    load_digits,
+    max_over_median,
     mlp,
 )
 from bncourse.chapters.algorithm import runs
-from bncourse.chapters.common import SEEDS
+from bncourse.chapters.common import SEEDS, SIZES, full_statistics_accuracy, train_digits
 from bncourse.chapters.gaussian import relu, sigmoid
 
 from .common import each_triple, median
@@ -95,6 +101,8 @@ def test_c17_axis_zero_is_not_axis_one(z):
     over_units = (z - z.mean(axis=1, keepdims=True)) / z.std(axis=1, keepdims=True)
     assert np.abs(normalise(z) - over_units).max() > 1
     np.testing.assert_allclose(normalise(z)[:, 0], normalise(z[:, :1])[:, 0], rtol=1e-12)
+    assert np.abs(normalise(z).mean(axis=0)).max() < 1e-12
+    assert np.abs(normalise(z).mean(axis=1)).max() > 0.1
 
 
 def test_c18_batch_variance_divides_by_m(z):
@@ -107,7 +115,9 @@ def test_c19_minus_epsilon_gives_nan():
     unit = 1e-3 * np.array([-1.0, 1.0, -1.0, 1.0])
     with np.errstate(invalid="ignore"):
         assert np.isnan(unit / np.sqrt(unit.var() - EPSILON)).all()
-    assert np.isfinite(normalise(unit[:, np.newaxis])).all()
+    # With the plus it is a number, and the one that the plus gives.
+    var = unit.var()
+    assert normalise(unit[:, np.newaxis]).var() == pytest.approx(var / (var + EPSILON), rel=1e-9)
     larger = 10 * unit
     assert (larger / np.sqrt(larger.var() - EPSILON)).var() == pytest.approx(1 / 0.9, rel=1e-12)
 
@@ -131,6 +141,8 @@ def test_c22_scale_and_shift_are_per_unit(z):
     for j in range(3):
         alone, _ = batch_norm(z[:, [j]], gamma[[j]], beta[[j]], EPSILON)
         np.testing.assert_allclose(together[:, [j]], alone, rtol=1e-12)
+    z_norm = (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + EPSILON)
+    np.testing.assert_allclose(together, gamma * z_norm + beta, rtol=1e-11, atol=1e-12)
 
 
 def test_c23_moments_leave_zero_and_one(z):
@@ -227,6 +239,7 @@ def test_c33_next_layer_receives_z_tilde(rng):
     net = Sequential([Dense(6, 4, bias=False, rng=rng), BatchNorm(4), ReLU()])
     net.theta += rng.normal(0, 0.5, net.theta.size)
     z, z_tilde, a = layer_outputs(net, rng.normal(size=(10, 6)), statistics="batch")
+    np.testing.assert_allclose(z_tilde.mean(axis=0), net.layers[1].beta, rtol=1e-10)  # not z
     np.testing.assert_array_equal(a, np.maximum(z_tilde, 0))
     assert not np.allclose(a, np.maximum(z, 0), atol=0.1)
 
@@ -242,14 +255,29 @@ def test_c34_epsilon_caps_the_gain(epsilon):
 
 
 def test_c36_gamma_and_beta_have_gradients(rng, digits):
-    net = mlp((64, 6, 10), Sigmoid, rng=rng)
+    # Two layers: the gradient for the first γ and β comes through the second's statistics.
+    net = mlp((64, 6, 5, 10), Sigmoid, rng=rng)
     net.theta += rng.normal(0, 0.3, net.theta.size)
     x, y = digits.x_train[:20], digits.y_train[:20]
     errors = gradient_errors(net, x, y)
-    assert errors["1.gamma"] < 1e-7
-    assert errors["1.beta"] < 1e-7
+    for name in ("1.gamma", "1.beta", "4.gamma", "4.beta"):
+        assert errors[name] < 1e-7
     net.backward(SoftmaxCrossEntropy()(net.forward(x, training=True), y)[1])
-    assert np.abs(net.layers[1].grads["gamma"]).min() > 0
+    before = {k: net.layers[1].params[k].copy() for k in ("gamma", "beta")}
+    GradientDescent(0.1).step(net.theta, net.dtheta)
+    for name, p in before.items():
+        assert np.abs(net.layers[1].params[name] - p).min() > 0
+
+
+def test_c37_other_differences_cost_more(digits):
+    learned, frozen = (runs.affine_or_not(0, k, ReLU, 0.1, steps=300) for k in (True, False))
+    right, stopped = (np.mean(runs.stopped_losses(0, k)[-24:]) for k in (False, True))
+    assert stopped / right > 2 * frozen.loss / learned.loss
+    # And at test time: the batch's statistics for stored ones, against γ and β for none.
+    net, _ = train_digits(0, ReLU, True, 0.1, 100)
+    alone = np.argmax(layer_outputs(net, digits.x_test[:1], statistics="batch")[-1])
+    assert frozen.accuracy > 0.95
+    assert np.mean(digits.y_test == alone) < 0.2  # each single image gets this answer
 
 
 def test_c39_shape_is_unchanged(z):
@@ -268,6 +296,32 @@ def test_c79_standard_deviation_is_the_size_of_gamma(z):
     out, _ = batch_norm(z, gamma, np.zeros(3), 0.0)
     np.testing.assert_allclose(out.std(axis=0), np.abs(gamma), rtol=1e-12)
     assert not np.allclose(out.std(axis=0), gamma**2, rtol=0.1)
+
+
+def test_c81_activations_keep_a_mean(digits):
+    net = mlp(SIZES, ReLU, rng=np.random.default_rng(0))
+    outputs = layer_outputs(net, digits.x_train, statistics="batch")
+    a = outputs[-2]  # behind the last hidden ReLU, in front of the output layer
+    mean, axes = a.mean(axis=0), np.linalg.eigh(a.T @ a / len(a))[1]
+    assert abs(axes[:, -1] @ mean) / np.linalg.norm(mean) > 0.99
+    uncentred, centred = (max_over_median(gram_spectrum(a, centred=c)) for c in (False, True))
+    assert uncentred > 3 * centred
+    # A batch norm behind the weights doesn't see that mean: wa − mean(wa) = w(a − mean(a)).
+    a, w = outputs[2], net.layers[3].params["w"]
+    np.testing.assert_allclose(
+        normalise(a @ w.T), normalise((a - a.mean(axis=0)) @ w.T), rtol=0, atol=1e-10
+    )
+
+
+def test_c83_many_epsilons_are_harmless():
+    scores = {}
+    for epsilon in (1e-12, 1e-5, 0.1, 10.0):
+        norm = partial(BatchNorm, epsilon=epsilon)
+        net, _ = train_digits(0, ReLU, True, 0.1, 60, norm=norm)
+        scores[epsilon] = full_statistics_accuracy(net, load_digits())
+    assert scores.pop(10.0) < 0.3
+    assert min(scores.values()) > 0.9
+    assert max(scores.values()) - min(scores.values()) <= 0.01
 
 
 def test_one_pass_loses_the_variance_and_two_passes_keep_it():

@@ -1,4 +1,4 @@
-"""The claims of chapter 3, C40 to C48, and the reference assertion A8."""
+"""The claims of chapter 3, C40 to C48 and C84, and the reference assertion A8."""
 
 from __future__ import annotations
 
@@ -68,6 +68,13 @@ def test_c44_output_layer_keeps_its_bias():
     net = mlp(SIZES, ReLU)
     keys = [set(layer.params) for layer in net.layers if layer.params]
     assert keys == [{"w"}, {"gamma", "beta"}] * 3 + [{"w", "b"}]
+    # And each of them is trained, γ in each layer by itself.
+    start, trained = (train_digits(0, ReLU, True, 0.1, steps)[0] for steps in (0, 1))
+    for before, after in zip(start.layers, trained.layers, strict=True):
+        for name, p in after.params.items():
+            assert not np.array_equal(p, before.params[name]), name
+    gammas = [layer.gamma for layer in trained.batch_norms]
+    assert not np.array_equal(gammas[0], gammas[1])
 
 
 def test_c45_one_vector_more_per_layer():
@@ -78,10 +85,16 @@ def test_c45_one_vector_more_per_layer():
 
 
 def test_c46_shapes_fix_the_index(digits):
-    net = mlp(SIZES, ReLU)
-    assert net.layers[0].params["w"].shape == (100, 64)
-    with pytest.raises(ValueError, match=r"\(m, 100\)"):
-        net.layers[3].forward(digits.x_train, training=False)
+    net, _ = train_digits(0, ReLU, True, 0.1, 5)
+    a = digits.x_train[:60]  # a[0]
+    outputs = layer_outputs(net, a, statistics="batch")
+    for number in range(1, 4):  # a[l − 1] through w[l], γ[l] and β[l] to a[l]
+        w, norm = net.layers[3 * number - 3].params["w"], net.batch_norms[number - 1]
+        assert w.shape == (SIZES[number], SIZES[number - 1])
+        z = a @ w.T
+        z_norm = (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + norm.epsilon)
+        a = np.maximum(norm.gamma * z_norm + norm.beta, 0)
+        np.testing.assert_allclose(outputs[3 * number - 1], a, rtol=1e-9, atol=1e-11)
 
 
 def test_c47_normalised_layers_have_no_bias():
@@ -103,6 +116,14 @@ def test_c48_normalised_output_needs_gamma_and_beta():
     assert affine > 2 * plain
     steps = [median(runs.output_norm_steps(s, k) for s in SEEDS) for k in (None, True)]
     assert abs(steps[0] - steps[1]) <= 10
+
+
+def test_c84_without_batch_norm_w_and_b_are_trained():
+    start, trained = (train_digits(0, ReLU, False, 0.1, steps)[0] for steps in (0, 1))
+    for before, after in zip(start.layers, trained.layers, strict=True):
+        assert set(after.params) in (set(), {"w", "b"})
+        for name, p in after.params.items():
+            assert not np.array_equal(p, before.params[name])
 
 
 def test_without_batch_norm_the_squared_updates_miss_the_growth():

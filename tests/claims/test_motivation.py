@@ -13,6 +13,7 @@ from bncourse import (
     Sigmoid,
     Tanh,
     batch_norm,
+    batch_norm_backward,
     layer_outputs,
     load_digits,
     mlp,
@@ -20,7 +21,7 @@ from bncourse import (
     two_features,
     whiten,
 )
-from bncourse.chapters.common import SEEDS, SIZES, control, train_digits
+from bncourse.chapters.common import SEEDS, SIZES, control, steps_to_accuracy, train_digits
 from bncourse.chapters.motivation import runs
 from bncourse.landscape import gram_spectrum
 
@@ -216,13 +217,31 @@ def test_c10_hidden_statistics_move_and_carry_gradient(digits):
     one, zero = np.ones(100), np.zeros(100)
     first, _ = batch_norm(z, one, zero, 1e-5)
     z[0] += 1.0
-    assert np.abs(batch_norm(z, one, zero, 1e-5)[0][1:] - first[1:]).max() > 0.01
+    after, cache = batch_norm(z, one, zero, 1e-5)
+    assert np.abs(after[1:] - first[1:]).max() > 0.01
+    # And they carry gradient: a loss of the first output alone reaches all the other inputs.
+    d_first = np.zeros_like(z)
+    d_first[0] = 1.0 + np.arange(100.0)
+    dz, _, _ = batch_norm_backward(d_first, cache)
+    assert (np.abs(dz[1:]).max(axis=1) > 1e-3).all()
 
 
 def test_c11_does_not_equalise_input_features():
-    alone = median(runs.badly_scaled_steps(s, False) for s in range(5))
-    first = median(runs.badly_scaled_steps(s, True) for s in range(5))
-    assert alone / first > 3
+    seeds = range(3)
+    alone, standardised_too = (
+        median(runs.badly_scaled_steps(s, first) for s in seeds) for first in (False, True)
+    )
+    neither, standardised = [], []
+    for seed in seeds:
+        digits = runs.badly_scaled_digits(seed)
+        neither.append(steps_to_accuracy(seed, ReLU, False, 0.1, digits=digits, at_most=400))
+        x_train, x_test = standardize(digits.x_train, digits.x_test)
+        digits = digits._replace(x_train=x_train, x_test=x_test)
+        standardised.append(steps_to_accuracy(seed, ReLU, False, 0.1, digits=digits))
+    assert median(neither) == np.inf
+    assert 3 * standardised_too < alone < 400
+    # With standardised pixels batch norm has nothing left to do about them.
+    assert 0.5 < standardised_too / median(standardised) < 2
 
 
 def test_c12_mean_over_examples(rng):
@@ -237,6 +256,13 @@ def test_c13_subtract_before_squaring():
     # Standard errors at 100,000 draws: 0.07 and 0.02.
     assert np.mean(x**2) == pytest.approx(29.0, abs=0.3)
     assert np.mean((x - x.mean()) ** 2) == pytest.approx(4.0, abs=0.1)
+    # The book's own functions take the right order: a slope of 1/2, not of 1/√29.
+    for normalised in (standardize(x[:, np.newaxis])[0], normalise(x[:, np.newaxis])):
+        assert np.ptp(x) / np.ptp(normalised) == pytest.approx(2.0, abs=0.03)
+
+
+def normalise(z):
+    return batch_norm(z, np.ones(z.shape[1]), np.zeros(z.shape[1]), 1e-5)[0]
 
 
 def test_c14_constant_features_need_a_guard(digits):

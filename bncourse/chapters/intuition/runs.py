@@ -22,6 +22,7 @@ from bncourse.data import load_digits
 from bncourse.landscape import (
     GradientWalk,
     gauss_newton_spectrum,
+    loss_and_gradient,
     max_over_median,
     walk_along_gradient,
 )
@@ -93,6 +94,8 @@ class NoisyBatchNorm(BatchNorm):
     After Santurkar et al. (2018), arXiv:1805.11604, section 2.1 and appendix A.
     """
 
+    jitter_per_level = 0.25
+
     def __init__(self, n: int, level: float, rng: np.random.Generator) -> None:
         super().__init__(n)
         self.level, self.rng = level, rng
@@ -109,11 +112,91 @@ class NoisyBatchNorm(BatchNorm):
             return z_tilde
         self._draw()
         self._applied = self.scale
-        jitter = self.rng.normal(0.0, self.level / 4.0, z.shape)
+        jitter = self.rng.normal(0.0, self.level * self.jitter_per_level, z.shape)
         return z_tilde * self.scale + self.shift + jitter
 
     def _backward(self, dz: Floats) -> Floats:
         return super()._backward(dz * self._applied)
+
+
+class ShiftedBatchNorm(NoisyBatchNorm):
+    """Noisy batch norm that only shifts: scales are 1, and there is no jitter.
+
+    A random scale is on average also a larger signal, and with it a larger learning rate for
+    what comes behind. A shift is nothing but instability.
+    """
+
+    jitter_per_level = 0.0
+
+    def _draw(self) -> None:
+        super()._draw()
+        self.scale = np.ones(self.n)
+
+
+class _WatchedReLU(ReLU):
+    """A ReLU that keeps the means and the standard deviations of what it last received."""
+
+    received: tuple[Floats, Floats]
+
+    def _forward(self, z: Floats, training: bool) -> Floats:
+        if training:
+            self.received = z.mean(axis=0), z.std(axis=0)
+        return super()._forward(z, training)
+
+
+@cache
+def shifted(
+    seed: int, level: float | None, rate: float = 0.1, standardized: bool = False, steps: int = 120
+) -> Stability:
+    """Train a ReLU network whose batch norm is shifted at every step; measure drift and speed.
+
+    The drift is read from what the ReLUs receive in training, not from the noise's parameters.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights, batches and noise.
+    level : float or None
+        Shifts are uniform in ±level; 0 is ordinary batch norm, None no batch norm.
+    rate : float
+        Learning rate.
+    standardized : bool
+        Whether the pixels are.
+    steps : int
+        Updates. The accuracy is measured every 5, without noise.
+
+    Returns
+    -------
+    Stability
+        Its drift compares a batch with the one 10 steps before.
+    """
+    digits = load_digits(standardized=standardized)
+    noise = np.random.default_rng([seed, 1])
+    norm = None if level is None else partial(ShiftedBatchNorm, level=level, rng=noise)
+    net = mlp(SIZES, _WatchedReLU, norm, init="he", rng=np.random.default_rng(seed))
+    watched = [layer for layer in net.layers if isinstance(layer, _WatchedReLU)]
+    received: list[list[tuple[Floats, Floats]]] = []
+    order, optimizer = np.random.default_rng([seed, 2]), GradientDescent(rate)
+    reached = float("inf")
+    for done in range(5, steps + 1, 5):
+        train(
+            net,
+            digits.x_train,
+            digits.y_train,
+            optimizer=optimizer,
+            batch_size=BATCH_SIZE,
+            steps=5,
+            rng=order,
+            after_step=lambda _: received.append([layer.received for layer in watched]),
+        )
+        if reached == float("inf") and full_statistics_accuracy(net, digits) >= 0.9:
+            reached = float(done)
+    drift = [
+        np.mean(np.abs(mean - old_mean) / (old_sd + 1e-6))
+        for old, new in zip(received[:-10:10], received[10::10], strict=True)
+        for (old_mean, old_sd), (mean, _) in zip(old, new, strict=True)
+    ]
+    return Stability(float(np.mean(drift)), reached)
 
 
 def three_networks(seed: int, level: float = 1.0) -> dict[str, Sequential]:
@@ -393,6 +476,69 @@ def smoothness(
     return Smoothness(*map(float, np.median(rows, axis=0)))
 
 
+@cache
+def smoothness_at_loss(
+    seed: int,
+    activation: type[Layer],
+    batch_norm: bool,
+    loss: float,
+    *,
+    eta: float = 0.1,
+    gain: float = 1.0,
+    sizes: tuple[int, ...] = SIZES,
+    at_most: int = 1000,
+) -> float:
+    """Train until a batch's loss is below `loss`, then walk one step along the gradient.
+
+    A network on a plateau is smooth because it is level. At equal loss a descent is compared with
+    a descent, and with one step η for all the answer does not hang on a grid of steps.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    activation : type
+        Of the hidden layers.
+    batch_norm : bool
+        With or without.
+    loss : float
+        In nats, of the first 60 training images; looked at every 2 steps. Infinity measures at
+        the start.
+    eta : float
+        How many gradients to walk.
+    gain : float
+        Factor on the initial weights.
+    sizes : tuple of int
+        Widths.
+    at_most : int
+        Training steps after which to give up.
+
+    Returns
+    -------
+    float
+        The gradient's change per unit of length walked; NaN if the loss is not reached.
+    """
+    digits = load_digits()
+    weights, order = np.random.default_rng(seed).spawn(2)
+    norm = BatchNorm if batch_norm else None
+    net = mlp(sizes, activation, norm, init=INIT[activation], gain=gain, rng=weights)
+    x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
+    optimizer = GradientDescent(RATE[activation])
+    for _ in range(0, at_most + 1, 2):
+        if loss_and_gradient(net, x, y)[0] < loss:
+            return float(walk_along_gradient(net, x, y, np.array([eta])).smoothness[0])
+        train(
+            net,
+            digits.x_train,
+            digits.y_train,
+            optimizer=optimizer,
+            batch_size=BATCH_SIZE,
+            steps=2,
+            rng=order,
+        )
+    return float("nan")
+
+
 #: The settings in which smoothness is compared: name, activation, gain, training steps, widths.
 SMOOTHNESS_SETTINGS: tuple[tuple[str, type[Layer], float, int, tuple[int, ...]], ...] = (
     ("ReLU, He", ReLU, 1.0, 100, SIZES),
@@ -458,6 +604,27 @@ def relative_change(factor: float, change: float = 0.01) -> Floats:
     -------
     array, shape (1437, 10)
     """
+    return _moved_logits(factor, lambda w, draws: w * change * draws)
+
+
+def absolute_change(factor: float, change: float = 1e-3) -> Floats:
+    """Return by how much the logits move when each hidden weight moves by about `change`.
+
+    Parameters
+    ----------
+    factor : float
+        On the hidden layers' weights, before the change. Batch norm has ε = 0.
+    change : float
+        Standard deviation of the change; the same draws for every factor.
+
+    Returns
+    -------
+    array, shape (1437, 10)
+    """
+    return _moved_logits(factor, lambda _, draws: change * draws)
+
+
+def _moved_logits(factor: float, step: Callable[[Floats, Floats], Floats]) -> Floats:
     x = load_digits().x_train
     rng = np.random.default_rng(1)
     net = mlp(SIZES, ReLU, partial(BatchNorm, epsilon=0.0), rng=np.random.default_rng(0))
@@ -466,7 +633,7 @@ def relative_change(factor: float, change: float = 0.01) -> Floats:
         w *= factor
     before = layer_outputs(net, x, statistics="batch")[-1]
     for w in weights:
-        w *= 1.0 + change * rng.standard_normal(w.shape)
+        w += step(w, rng.standard_normal(w.shape))
     return np.asarray(layer_outputs(net, x, statistics="batch")[-1] - before)
 
 
