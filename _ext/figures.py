@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import struct
-from collections.abc import Iterator
+import sys
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +23,11 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from bncourse.display.card import card_html, without_card
+
+TOOLS = str(Path(__file__).resolve().parents[1] / "tools")
+if TOOLS not in sys.path:
+    sys.path.append(TOOLS)  # as for a script: the tools import each other
+pages = importlib.import_module("pages")
 
 #: Names and texts of a card.
 Rows = list[tuple[str, str]]
@@ -95,7 +101,7 @@ def list_experiments(app: Sphinx, doctree: nodes.document, docname: str) -> None
     """Fill the place of the list."""
     for place in list(doctree.findall(experiments)):
         shown: list[nodes.Node] = []
-        for page in _in_order(app):
+        for page in pages.existing(Path(app.srcdir)):
             found = cards(app.env.get_doctree(page))
             if found:
                 title = app.env.titles[page].astext()
@@ -111,18 +117,6 @@ def _entry(card: Rows) -> str:
     """Return a card under its question."""
     (_, question), *rest = card
     return card_html(rest).replace("How this was measured", escape(question))
-
-
-def _in_order(app: Sphinx) -> Iterator[str]:
-    """Yield the pages in the order of reading."""
-    yield app.config.root_doc
-    yield from _below(app.env.toctree_includes, app.config.root_doc)
-
-
-def _below(includes: dict[str, list[str]], page: str) -> Iterator[str]:
-    for name in includes.get(page, []):
-        yield name
-        yield from _below(includes, name)
 
 
 class StoredFigure(Directive):

@@ -12,9 +12,11 @@ and the one for addresses that lead nowhere.
 from __future__ import annotations
 
 import html
+import importlib
 import json
 import os
 import re
+import sys
 from pathlib import Path, PurePosixPath
 from string import Template
 from typing import Any
@@ -23,6 +25,11 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+
+TOOLS = str(Path(__file__).resolve().parents[1] / "tools")
+if TOOLS not in sys.path:
+    sys.path.append(TOOLS)  # as for a script: the tools import each other
+pages = importlib.import_module("pages")
 
 #: The length to which search engines show a description.
 LENGTH = 200
@@ -244,7 +251,7 @@ def write_not_found(app: Sphinx, exception: Exception | None) -> None:
     if not app.config.html_baseurl:
         root = ""
     links = []
-    for docname in [app.config.root_doc, *app.env.toctree_includes.get(app.config.root_doc, [])]:
+    for docname in pages.existing(Path(app.srcdir)):
         page = app.builder.get_target_uri(docname)
         title = html.escape(app.env.titles[docname].astext())
         links.append(f'<li><a href="{root}{page}" data-page="{page}">{title}</a></li>')
