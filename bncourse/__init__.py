@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from bncourse.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from bncourse.averages import CumulativeAverage, ExponentialMovingAverage
-from bncourse.data import Digits, MiniBatches, load_digits, standardize, two_features, whiten
+from bncourse.data import (
+    Digits,
+    MiniBatches,
+    load_digits,
+    load_mnist1d,
+    standardize,
+    two_features,
+    whiten,
+)
 from bncourse.gradient_check import gradient_check, gradient_errors
 from bncourse.landscape import (
     GradientWalk,
@@ -82,6 +90,7 @@ __all__ = [
     "initial_weights",
     "layer_outputs",
     "load_digits",
+    "load_mnist1d",
     "loss_and_gradient",
     "max_over_median",
     "mlp",

@@ -1,4 +1,4 @@
-"""The digits, two toy features, and mini-batches."""
+"""The digits, MNIST-1D, two toy features, and mini-batches."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TRAIN_SIZE = 1437
 
 
 class Digits(NamedTuple):
-    """The digits, split.
+    """The digits, or MNIST-1D, split into a training and a test set.
 
     Attributes
     ----------
-    x_train : array, shape (1437, 64)
-    y_train : array of int, shape (1437,)
-    x_test : array, shape (360, 64)
-    y_test : array of int, shape (360,)
+    x_train : array, shape (1437, 64) or (4000, 40)
+    y_train : array of int, shape (1437,) or (4000,)
+    x_test : array, shape (360, 64) or (1000, 40)
+    y_test : array of int, shape (360,) or (1000,)
     """
 
     x_train: Floats
@@ -81,6 +81,46 @@ def load_digits(
     if standardized:
         x_train, x_test = standardize(x_train, x_test)
     return Digits(x_train.astype(dtype), labels[train], x_test.astype(dtype), labels[test])
+
+
+@cache
+def _stored_mnist1d() -> tuple[Floats, Integers, Floats, Integers]:
+    with (files("bncourse") / "mnist1d" / "mnist1d.npz").open("rb") as file:
+        stored = np.load(file, allow_pickle=False)
+        return stored["x_train"], stored["y_train"], stored["x_test"], stored["y_test"]
+
+
+def load_mnist1d(standardized: bool = False) -> Digits:
+    """Load MNIST-1D: 5,000 sequences of 40 numbers, of ten classes, split into 4,000 and 1,000.
+
+    Parameters
+    ----------
+    standardized : bool
+        False: as the authors made them, with mean 0 and variance 1 over all numbers together.
+        True: each of the 40 features minus its mean over the training set, over its standard
+        deviation there (see `standardize`); the test set with the same two.
+
+    Returns
+    -------
+    Digits
+        ``x_train, y_train, x_test, y_test``; new arrays each time. The split is the authors'.
+
+    Raises
+    ------
+    TypeError
+        If `standardized` is not a bool.
+
+    Notes
+    -----
+    Source: Greydanus and Kobak (2020), arXiv:2011.14439, made by their package, Apache License
+    2.0. The file is part of this package, in half precision; nothing is downloaded.
+    """
+    standardized = check.flag(standardized, "standardized")
+    x_train, y_train, x_test, y_test = _stored_mnist1d()
+    x_train, x_test = x_train.astype(np.float64), x_test.astype(np.float64)
+    if standardized:
+        x_train, x_test = standardize(x_train, x_test)
+    return Digits(x_train, y_train.astype(np.int64), x_test, y_test.astype(np.int64))
 
 
 def standardize(x_train: Floats, *others: Floats) -> tuple[Floats, ...]:

@@ -6,7 +6,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bncourse import MiniBatches, load_digits, standardize, two_features, whiten
+from bncourse import (
+    MiniBatches,
+    load_digits,
+    load_mnist1d,
+    standardize,
+    two_features,
+    whiten,
+)
 
 from . import exact
 from .helpers import DTYPES, EACH, frozen, unit_of
@@ -48,6 +55,46 @@ def test_standardized_digits(digits):
         x_test[:, varying], ((digits.x_test - mu) / np.where(varying, sigma, 1))[:, varying]
     )
     assert np.isfinite(x_test).all()
+
+
+def test_mnist1d_is_the_one_that_its_authors_package_makes():
+    x_train, y_train, x_test, y_test = load_mnist1d()
+    assert [a.shape for a in (x_train, y_train, x_test, y_test)] == [
+        (4000, 40),
+        (4000,),
+        (1000, 40),
+        (1000,),
+    ]
+    assert [a.dtype for a in (x_train, y_train, x_test, y_test)] == [np.float64, np.int64] * 2
+    assert np.bincount(np.concatenate([y_train, y_test])).tolist() == [500] * 10
+    # Half precision holds every number, so nothing is lost on the way back to it.
+    parts = (
+        x_train.astype("<f2"),
+        y_train.astype("u1"),
+        x_test.astype("<f2"),
+        y_test.astype("u1"),
+    )
+    digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+    assert digest == "d82e3dd9ff30dd5e79f16838b2d92b5655a5290dd38b4ed1c2ed5b1dbd516f04"
+    np.testing.assert_array_equal(parts[0], x_train)
+
+
+def test_standardized_mnist1d():
+    raw, standardized = load_mnist1d(), load_mnist1d(standardized=True)
+    mu, sigma = raw.x_train.mean(axis=0), raw.x_train.std(axis=0)
+    np.testing.assert_allclose(standardized.x_train, (raw.x_train - mu) / sigma, atol=1e-12)
+    np.testing.assert_allclose(standardized.x_test, (raw.x_test - mu) / sigma, atol=1e-12)
+    np.testing.assert_array_equal(standardized.y_train, raw.y_train)
+    np.testing.assert_array_equal(standardized.y_test, raw.y_test)
+
+
+@pytest.mark.parametrize("standardized", [False, True])
+def test_who_writes_into_mnist1d_writes_into_a_copy(standardized):
+    kept = [a.copy() for a in load_mnist1d(standardized)]
+    for array in load_mnist1d(standardized):
+        array[...] = 0
+    for array, before in zip(load_mnist1d(standardized), kept, strict=True):
+        np.testing.assert_array_equal(array, before)
 
 
 def test_standardize_leaves_its_argument_alone(rng):

@@ -269,6 +269,7 @@ CATALOGUE: dict[str, Subject] = {
         drop_last=FLAG,
     ),
     "load_digits": subject(seed=(hostile.counts(0), always(0)), standardized=FLAG, dtype=DTYPE),
+    "load_mnist1d": subject(standardized=FLAG),
     "standardize": subject(x_train=ANY_X),
     "whiten": subject(x_train=ANY_X),
     "two_features": subject(
