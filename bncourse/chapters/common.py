@@ -25,6 +25,11 @@ SIZES = (64, 100, 100, 100, 10)
 BATCH_SIZE = 60
 
 
+def sizes_for(digits: Digits) -> tuple[int, ...]:
+    """Return `SIZES` with as many inputs as the data have."""
+    return digits.x_train.shape[1], *SIZES[1:]
+
+
 def full_statistics_accuracy(net: Sequential, digits: Digits) -> float:
     """Return the test accuracy with full-train statistics, leaving the running ones as they were.
 
@@ -63,7 +68,7 @@ def train_digits(
     *,
     init: str = "he",
     gain: float = 1.0,
-    sizes: Sequence[int] = SIZES,
+    sizes: Sequence[int] | None = None,
     batch_size: int = BATCH_SIZE,
     digits: Digits | None = None,
     optimizer: Optimizer | None = None,
@@ -89,8 +94,10 @@ def train_digits(
         Of plain gradient descent, unless `optimizer` is given.
     steps : int
         At most.
-    init, gain, sizes, **options
+    init, gain, **options
         As for `mlp`.
+    sizes : sequence of int, optional
+        Widths, by default `SIZES`, with as many inputs as the data have.
     batch_size : int
         Examples per mini-batch.
     digits : Digits, optional
@@ -110,6 +117,7 @@ def train_digits(
     history : History
     """
     digits = load_digits() if digits is None else digits
+    sizes = sizes_for(digits) if sizes is None else sizes
     take_down(
         activation=activation.__name__,
         arm=_name(norm) if batch_norm else "without batch norm",

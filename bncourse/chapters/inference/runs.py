@@ -15,6 +15,7 @@ from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
     full_statistics_accuracy,
+    sizes_for,
     train_digits,
 )
 from bncourse.data import Digits, load_digits
@@ -139,6 +140,7 @@ def averaged_accuracies(
     batch_size: int = BATCH_SIZE,
     unbiased: bool = True,
     decay: float = 0.9,
+    digits: Digits | None = None,
 ) -> dict[str, list[float]]:
     """Compare several averages of the same batches' statistics along one training run.
 
@@ -156,6 +158,8 @@ def averaged_accuracies(
         Whether each batch's variance is multiplied by m/(m − 1).
     decay : float
         Of the layers' own running averages.
+    digits : Digits, optional
+        By default ``load_digits()``.
 
     Returns
     -------
@@ -164,9 +168,9 @@ def averaged_accuracies(
         running averages, which start at mean 0 and variance 1, and ``"precise"`` those with the
         statistics of the whole training set.
     """
-    digits = load_digits()
+    digits = load_digits() if digits is None else digits
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, ReLU, partial(BatchNorm, decay=decay), rng=weights)
+    net = mlp(sizes_for(digits), ReLU, partial(BatchNorm, decay=decay), rng=weights)
     pairs = {name: [(make(), make()) for _ in net.batch_norms] for name, make in makers.items()}
     results: dict[str, list[float]] = {name: [] for name in (*makers, "from 0 and 1", "precise")}
 

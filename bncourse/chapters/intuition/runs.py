@@ -15,10 +15,11 @@ from bncourse.chapters.common import (
     SIZES,
     backpropagate,
     full_statistics_accuracy,
+    sizes_for,
     train_digits,
 )
 from bncourse.chapters.gaussian import gaussian_mean
-from bncourse.data import load_digits
+from bncourse.data import Digits, load_digits
 from bncourse.landscape import (
     GradientWalk,
     gauss_newton_spectrum,
@@ -45,6 +46,7 @@ def curvature_spread(
     seed: int = 0,
     standardized: bool = False,
     images: int = 20,
+    digits: Digits | None = None,
 ) -> float:
     """Return λmax over the median λ of the Gauss–Newton matrix at the start, on few images.
 
@@ -57,18 +59,21 @@ def curvature_spread(
     seed : int
         Of the weights.
     standardized : bool
-        Whether the pixels are.
+        Whether the pixels are, of the digits that are loaded by default.
     images : int
         Examples; the spectrum has nine values above zero for each.
+    digits : Digits, optional
+        Instead of ``load_digits(standardized=standardized)``.
 
     Returns
     -------
     float
         Over the eigenvalues that are not zero.
     """
-    x = load_digits(standardized=standardized).x_train[:images]
+    digits = load_digits(standardized=standardized) if digits is None else digits
+    x = digits.x_train[:images]
     norm, rng = BatchNorm if batch_norm else None, np.random.default_rng(seed)
-    net = mlp(SIZES, activation, norm, init=INIT[activation], rng=rng)
+    net = mlp(sizes_for(digits), activation, norm, init=INIT[activation], rng=rng)
     values = gauss_newton_spectrum(net, x)
     return max_over_median(values[values > 1e-12 * values[0]])
 
@@ -342,7 +347,13 @@ def stability(seed: int, level: float = 1.0) -> dict[str, Stability]:
     return results
 
 
-def gradient_shift(seed: int, activation: type[Layer], batch_norm: bool, steps: int = 60) -> float:
+def gradient_shift(
+    seed: int,
+    activation: type[Layer],
+    batch_norm: bool,
+    steps: int = 60,
+    digits: Digits | None = None,
+) -> float:
     r"""Return Santurkar et al.'s measure of internal covariate shift, relative, averaged.
 
     At step t, :math:`G` is the gradient for a layer's weights, and :math:`G'` the one after the
@@ -359,6 +370,8 @@ def gradient_shift(seed: int, activation: type[Layer], batch_norm: bool, steps: 
         With or without.
     steps : int
         Training steps to average over.
+    digits : Digits, optional
+        By default ``load_digits()``.
 
     Returns
     -------
@@ -368,9 +381,10 @@ def gradient_shift(seed: int, activation: type[Layer], batch_norm: bool, steps: 
     -----
     Source: Santurkar et al. (2018), arXiv:1805.11604, definition 2.1.
     """
-    digits = load_digits()
+    digits = load_digits() if digits is None else digits
     rng = np.random.default_rng(seed)
-    net = mlp(SIZES, activation, BatchNorm if batch_norm else None, init=INIT[activation], rng=rng)
+    norm = BatchNorm if batch_norm else None
+    net = mlp(sizes_for(digits), activation, norm, init=INIT[activation], rng=rng)
     layer = [la for la in net.layers if isinstance(la, Dense)][-2]
     before = np.zeros(net.theta.size, bool)
     start = 0
@@ -421,7 +435,8 @@ def smoothness(
     rate: float | None = None,
     steps: int = 100,
     every: int = 10,
-    sizes: Sequence[int] = SIZES,
+    sizes: Sequence[int] | None = None,
+    digits: Digits | None = None,
 ) -> Smoothness:
     """Train, and every few steps walk ½, 1, 2 and 4 learning rates along the gradient.
 
@@ -441,15 +456,18 @@ def smoothness(
         Training steps; 0 measures at the start only.
     every : int
         Steps between walks.
-    sizes : sequence of int
-        Widths.
+    sizes : sequence of int, optional
+        Widths, by default `SIZES`, with as many inputs as the data have.
+    digits : Digits, optional
+        By default ``load_digits()``.
 
     Returns
     -------
     Smoothness
         Medians over the walks.
     """
-    digits = load_digits()
+    digits = load_digits() if digits is None else digits
+    sizes = sizes_for(digits) if sizes is None else sizes
     rate = RATE[activation] if rate is None else rate
     weights, order = np.random.default_rng(seed).spawn(2)
     norm = BatchNorm if batch_norm else None
@@ -637,7 +655,9 @@ def _moved_logits(factor: float, step: Callable[[Floats, Floats], Floats]) -> Fl
     return np.asarray(layer_outputs(net, x, statistics="batch")[-1] - before)
 
 
-def fixed_length_accuracy(seed: int, rate: float, fixed: bool, steps: int = 200) -> float:
+def fixed_length_accuracy(
+    seed: int, rate: float, fixed: bool, steps: int = 200, digits: Digits | None = None
+) -> float:
     """Return the test accuracy of the ReLU network with batch norm when weights may not grow.
 
     Parameters
@@ -651,14 +671,16 @@ def fixed_length_accuracy(seed: int, rate: float, fixed: bool, steps: int = 200)
         step. This changes no output; it takes the falling effective rate away.
     steps : int
         Updates.
+    digits : Digits, optional
+        By default ``load_digits()``.
 
     Returns
     -------
     float
     """
-    digits = load_digits()
+    digits = load_digits() if digits is None else digits
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, ReLU, rng=weights)
+    net = mlp(sizes_for(digits), ReLU, rng=weights)
     hidden = [layer for layer in net.layers if isinstance(layer, Dense)][:-1]
     lengths = [np.linalg.norm(layer.w, axis=1, keepdims=True) for layer in hidden]
 
@@ -686,6 +708,7 @@ def gradient_norms(
     batch_norm: bool,
     depth: int = 50,
     width: int = 100,
+    digits: Digits | None = None,
 ) -> Floats:
     """Return ‖∂J/∂w‖ of each hidden layer at the start, from the input to the output.
 
@@ -699,14 +722,16 @@ def gradient_norms(
         With or without.
     depth, width : int
         Hidden layers, and units in each.
+    digits : Digits, optional
+        By default ``load_digits()``.
 
     Returns
     -------
     array, shape (depth,)
     """
-    digits = load_digits()
+    digits = load_digits() if digits is None else digits
     net = mlp(
-        (64, *[width] * depth, 10),
+        (digits.x_train.shape[1], *[width] * depth, 10),
         activation,
         BatchNorm if batch_norm else None,
         init=INIT[activation],

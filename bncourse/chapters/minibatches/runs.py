@@ -14,6 +14,7 @@ from bncourse.chapters.common import (
     SIZES,
     backpropagate,
     full_statistics_accuracy,
+    sizes_for,
     train_digits,
 )
 from bncourse.data import Digits, load_digits
@@ -193,7 +194,9 @@ class Trained(NamedTuple):
     accuracy: float
 
 
-def order_of_batches(seed: int, batch_norm: bool, order: str, steps: int = 200) -> Trained:
+def order_of_batches(
+    seed: int, batch_norm: bool, order: str, steps: int = 200, digits: Digits | None = None
+) -> Trained:
     """Train at rate 0.1 on batches of 60 that are fair samples, or hold mostly one digit.
 
     Parameters
@@ -207,14 +210,16 @@ def order_of_batches(seed: int, batch_norm: bool, order: str, steps: int = 200) 
         batches; the second deals them in that order, the third in a new random one each epoch.
     steps : int
         Updates.
+    digits : Digits, optional
+        By default ``load_digits()``.
 
     Returns
     -------
     Trained
     """
-    digits = load_digits()
+    digits = load_digits() if digits is None else digits
     weights, rng = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, ReLU, BatchNorm if batch_norm else None, rng=weights)
+    net = mlp(sizes_for(digits), ReLU, BatchNorm if batch_norm else None, rng=weights)
     by_label = np.argsort(digits.y_train, kind="stable")
     x, y = digits.x_train[by_label], digits.y_train[by_label]
     optimizer = GradientDescent(0.1)
@@ -349,10 +354,10 @@ class GhostBatchNorm(BatchNorm):
         return self._stacked(wide)
 
 
-def ghost_network(ghost_size: int, seed: int) -> Sequential:
+def ghost_network(ghost_size: int, seed: int, sizes: Sequence[int] = SIZES) -> Sequential:
     """Return the book's ReLU network with `GhostBatchNorm`."""
     rng = np.random.default_rng(seed)
-    return mlp(SIZES, ReLU, lambda n: GhostBatchNorm(n, ghost_size), rng=rng)
+    return mlp(sizes, ReLU, lambda n: GhostBatchNorm(n, ghost_size), rng=rng)
 
 
 class Ghost(NamedTuple):
@@ -373,7 +378,13 @@ class Ghost(NamedTuple):
     accuracy: float
 
 
-def ghost_run(seed: int, ghost_size: int, images: int = 300, steps: int = 300) -> Ghost:
+def ghost_run(
+    seed: int,
+    ghost_size: int,
+    images: int = 300,
+    steps: int = 300,
+    digits: Digits | None = None,
+) -> Ghost:
     """Train on few images in batches of 128 that are normalised in parts.
 
     Parameters
@@ -386,14 +397,16 @@ def ghost_run(seed: int, ghost_size: int, images: int = 300, steps: int = 300) -
         Training images.
     steps : int
         Updates at learning rate 0.1.
+    digits : Digits, optional
+        By default ``load_digits()``.
 
     Returns
     -------
     Ghost
     """
-    digits = load_digits()
+    digits = load_digits() if digits is None else digits
     weights, order = np.random.default_rng(seed).spawn(2)
-    net = ghost_network(ghost_size, int(weights.integers(2**31)))
+    net = ghost_network(ghost_size, int(weights.integers(2**31)), sizes_for(digits))
     x, y = digits.x_train[:images], digits.y_train[:images]
     history = train(
         net,
