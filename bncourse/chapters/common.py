@@ -167,6 +167,8 @@ def describe_inputs(x: Floats) -> str:
         return "standardised"
     if x.min() >= 0 and x.max() <= 1:
         return "pixels from 0 to 1"
+    if abs(x.mean()) < 0.01 and abs(x.std() - 1) < 0.01:
+        return "standardised as a whole"
     return "rescaled"
 
 

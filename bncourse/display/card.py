@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 #: How a card calls what a run took down, in the order in which it stands there.
 NAMES = {
+    "data": "Data",
     "activation": "Activation",
     "arm": "Arms",
     "learning_rate": "Learning rate",

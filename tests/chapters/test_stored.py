@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from bncourse import load_digits, load_mnist1d
 from bncourse.chapters import measured, motivation, stored
+from bncourse.chapters.common import describe_inputs
 from bncourse.display import Card
 
 from ..loading import load
@@ -133,3 +135,16 @@ def test_a_card_names_what_the_run_took_down(made):
 def test_a_result_that_no_run_took_down_gets_no_card():
     with pytest.raises(ValueError, match="settings: expected some of"):
         measured.measured("Why?", "None.", "None.")(Result)()
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (load_digits().x_train, "pixels from 0 to 1"),
+        (load_digits(standardized=True).x_train, "standardised"),
+        (load_mnist1d().x_train, "standardised as a whole"),
+        (load_mnist1d().x_train + 1.0, "rescaled"),
+    ],
+)
+def test_a_card_says_how_the_inputs_are_scaled(x, said):
+    assert describe_inputs(x) == said
