@@ -112,4 +112,4 @@ def _side(number: bool) -> str:
 def _text(value: Any, form: str) -> str:
     if isinstance(value, float) and math.isinf(value):
         return "never" if value > 0 else "\N{MINUS SIGN}∞"
-    return true_minus(format(value, form) if not isinstance(value, str) else value)
+    return value if isinstance(value, str) else true_minus(format(value, form))

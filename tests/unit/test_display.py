@@ -205,6 +205,11 @@ def test_a_table_s_text_lines_up():
     ]
 
 
+def test_a_table_gives_numbers_a_minus_and_leaves_words_their_hyphens():
+    shown = repr(Table([["MNIST-1D", -1]], {"data": "", "sign": ""}, "One row."))
+    assert shown.splitlines()[2].split() == ["MNIST-1D", "−1"]
+
+
 def test_a_table_s_html_has_a_caption_and_heads_of_columns_and_rows():
     html = TABLE.html()
     assert "<caption>Steps to 95 %.</caption>" in html
