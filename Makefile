@@ -56,8 +56,8 @@ lint: $(STAMP) ## check style and types
 unit: $(STAMP) ## run the tests of the package, of the claims and of the fixtures
 	$(BIN)/python -m pytest tests --ignore=tests/html --ignore=tests/browser -n 2 -q -m "not seeds"
 
-claims: $(STAMP) ## run the tests of the claims, those with two more triples of seeds included
-	$(BIN)/python -m pytest tests/claims -n 2 -q
+claims: $(STAMP) ## run the claims with all seeds, and compute each stored run again for one
+	$(BIN)/python -m pytest tests/claims tests/chapters/test_stored.py -n 2 -q
 
 notebooks: $(STAMP) ## execute every notebook and compare its outputs with the stored ones
 	$(BIN)/python tools/notebooks.py test $(NOTEBOOKS)
