@@ -3,7 +3,7 @@
 Roles that no longer exist go. So do the theme's source maps, MathJax on pages without a formula,
 and the search index on pages that don't search. Scripts wait until the page can be read, and
 MathJax until it has been painted; pictures below the first wait until the reader comes near them,
-with their place kept free.
+with their place kept free. The button of the sidebar that shows deeper pages gets a name.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ SEARCH = re.compile(
 SCRIPT = re.compile(r'<script((?: data-[\w-]+="[^"]*")*) src="(?![^"]*documentation_options)')
 #: ``course.js`` fetches what stands here.
 MATHJAX = re.compile(r'<script [^>]*src="([^"]*/tex-chtml\.js[^"]*)"[^>]*></script>')
+#: The sidebar's button that unfolds the pages below a chapter says nothing by itself.
+UNNAMED = '<summary><span class="toctree-toggle"'
+NAMED = '<summary aria-label="Pages below"><span class="toctree-toggle"'
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
 
 
@@ -71,6 +74,7 @@ def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
         text = path.read_text(encoding="utf-8")
         lighter = SCRIPT.sub(r'<script defer\1 src="', SEARCH.sub("", text))
         lighter = MATHJAX.sub(r'<script data-mathjax="\1"></script>', lighter)
+        lighter = lighter.replace(UNNAMED, NAMED)
         lighter = _wait_for_pictures(lighter, path.parent)
         if lighter != text:
             path.write_text(lighter, encoding="utf-8", newline="\n")
