@@ -40,14 +40,13 @@ Everything folds by ``<details>``, which needs no script. ``{exercise-list}`` li
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
+from course_tools import tool
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
@@ -58,10 +57,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
-TOOLS = str(Path(__file__).resolve().parents[1] / "tools")
-if TOOLS not in sys.path:
-    sys.path.append(TOOLS)  # as for a script: the tools import each other
-practice = importlib.import_module("practice")
+practice = tool("practice")
 
 logger = logging.getLogger(__name__)
 

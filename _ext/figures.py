@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib
 import struct
-import sys
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
 import nbformat
+from course_tools import tool
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
@@ -24,10 +23,7 @@ from sphinx.util import logging
 
 from bncourse.display.card import card_html, without_card
 
-TOOLS = str(Path(__file__).resolve().parents[1] / "tools")
-if TOOLS not in sys.path:
-    sys.path.append(TOOLS)  # as for a script: the tools import each other
-pages = importlib.import_module("pages")
+pages = tool("pages")
 
 #: Names and texts of a card.
 Rows = list[tuple[str, str]]

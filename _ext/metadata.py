@@ -12,24 +12,20 @@ and the one for addresses that lead nowhere.
 from __future__ import annotations
 
 import html
-import importlib
 import json
 import os
 import re
-import sys
 from pathlib import Path, PurePosixPath
 from string import Template
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+from course_tools import tool
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-TOOLS = str(Path(__file__).resolve().parents[1] / "tools")
-if TOOLS not in sys.path:
-    sys.path.append(TOOLS)  # as for a script: the tools import each other
-pages = importlib.import_module("pages")
+pages = tool("pages")
 
 #: The length to which search engines show a description.
 LENGTH = 200

@@ -6,21 +6,16 @@ may skip (folded answers, cards, self-tests, the corrections) counts nothing.
 
 from __future__ import annotations
 
-import importlib
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from course_tools import tool
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-TOOLS = str(Path(__file__).resolve().parents[1] / "tools")
-if TOOLS not in sys.path:
-    sys.path.append(TOOLS)  # as for a script: the tools import each other
-pages = importlib.import_module("pages")
+pages = tool("pages")
 
 WORDS_A_MINUTE = 150
 LINES_A_MINUTE = 3

@@ -17,8 +17,8 @@ def load(name, folder="tools"):
     full = f"{folder}_{name}".replace("/", "_")
     spec = importlib.util.spec_from_file_location(full, ROOT / folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
-    if folder == "tools" and str(ROOT / folder) not in sys.path:
-        sys.path.append(str(ROOT / folder))  # as for a script: the tools import each other
+    if str(ROOT / folder) not in sys.path:
+        sys.path.append(str(ROOT / folder))  # as for a script: its neighbours are imported by name
     sys.modules[full] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module

@@ -13,7 +13,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: What lies in this repository.
-OURS = {"bncourse", "benchmarks", "tests", *(path.stem for path in (ROOT / "tools").glob("*.py"))}
+OURS = {
+    "bncourse",
+    "benchmarks",
+    "tests",
+    *(path.stem for path in (ROOT / "tools").glob("*.py")),
+} | {path.stem for path in (ROOT / "_ext").glob("*.py")}
 #: Packages that are installed under another name than they are imported.
 DISTRIBUTION = {
     "PIL": "pillow",
