@@ -99,4 +99,14 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 
 #: Pages that are still to be written anew, and exempt until then from the checks of cards, bound
 #: numbers and budgets.
-PENDING = frozenset({chapter.page for chapter in (*CHAPTERS, GALLERY)})
+PENDING = frozenset(
+    {
+        "book/01-motivation",
+        "book/02-algorithm",
+        "book/03-beta-replaces-b",
+        "book/04-mini-batches",
+        "book/05-intuition",
+        "book/06-test-time",
+        "book/bug-gallery",
+    }
+)
