@@ -117,18 +117,8 @@ def test_every_listed_mutant_has_a_reason_and_a_line_that_exists():
         assert set(was.splitlines()) <= lines, f"{name}: {was}"
 
 
-def test_the_modules_of_the_formulas_are_mutated():
-    assert set(mutants.MODULES) == {
-        "normalization",
-        "statistics",
-        "averages",
-        "losses",
-        "optimizers",
-        "layers",
-        "activations",
-        "network",
-        "data",
-    }
+def test_what_is_mutated_and_what_tests_it_are_there():
+    for name in mutants.MODULES:
+        assert (ROOT / "bncourse" / f"{name}.py").exists()
     for name in mutants.TESTS:
         assert (ROOT / "tests" / "unit" / f"test_{name}.py").exists()
-    assert mutants.AT_LEAST == 0.95
