@@ -47,9 +47,10 @@ def number_deeper_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
     for page, toc in env.tocs.items():
         if found := DEEPER.match(page):
             number = (int(found[1]), int(found[2]))
-            env.toc_secnumbers[page] = {"": number}
-            env.titles[page]["secnumber"] = number
-            next(iter(toc.findall(nodes.reference)))["secnumber"] = number
+            title, *sections = toc.findall(nodes.reference)
+            env.titles[page]["secnumber"] = title["secnumber"] = number
+            # An empty number is none; without it a section would take that of its page.
+            env.toc_secnumbers[page] = {"": number} | {s["anchorname"]: () for s in sections}
             numbered.append(page)
     return numbered
 
