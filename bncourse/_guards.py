@@ -64,15 +64,14 @@ def first_forward(layer: Layer, x: Floats, training: bool) -> Floats:
     if not layer._proved:
         arrays = {name for name, value in vars(layer).items() if _is_array(value)}
         layer._constants.update(arrays - layer._names)
-    given = _read_only(x)
     with _explained(layer, "_forward", "x"):
-        z = layer._forward(given, training)
+        z = layer._forward(_read_only(x), training)
     _check_result(layer, "_forward", z, (len(x), layer.n_out or x.shape[1]), x.dtype)
     if _has_alias(layer) and np.isnan(z).any() and np.isfinite(x).all():
         raise ValueError(f"{type(layer).__name__}._forward: {ALIAS}")
     layer._proved.add(training)
     # What is only passed through may be written to again.
-    return x if z is given else z if z.flags.writeable else z.copy()
+    return z if z.flags.writeable else z.copy()
 
 
 def first_backward(layer: Layer, dz: Floats) -> Floats:
@@ -81,9 +80,8 @@ def first_backward(layer: Layer, dz: Floats) -> Floats:
     try:
         for grad in layer.grads.values():
             grad.fill(np.nan)
-        given = _read_only(dz)
         with _explained(layer, "_backward", "dz"):
-            dx = layer._backward(given)
+            dx = layer._backward(_read_only(dz))
         _check_result(layer, "_backward", dx, (len(dz), layer.n_in or dz.shape[1]), dz.dtype)
         check_attributes(layer)
         _check_unchanged(layer, params)
@@ -95,7 +93,7 @@ def first_backward(layer: Layer, dz: Floats) -> Floats:
         layer.params.update(params)
         layer.grads.update(grads)
         raise
-    return dx if dx is not given else dz
+    return dx if dx.flags.writeable else dx.copy()
 
 
 def _check_result(
@@ -150,8 +148,6 @@ def check_attributes(layer: Layer) -> None:
     arrays = [*layer.params.items(), *layer.grads.items()]
     parts = vars(layer).get("layers", ())
     for name, value in vars(layer).items():
-        if name in layer._names or name == "layers":
-            continue
         for item in _held(value):
             if isinstance(item, Layer) and not any(item is part for part in parts):
                 raise TypeError(
@@ -170,7 +166,7 @@ def check_attributes(layer: Layer) -> None:
                 )
             for parameter, array in arrays:
                 # An attribute that is the parameter moves with it; nothing else does.
-                if _overlap(item, array) and not (item is array and item is value):
+                if np.may_share_memory(item, array) and not (item is array and item is value):
                     raise ValueError(
                         f"{label}.{name}: expected an array of its own, got a part of "
                         f"{parameter}, which would be left behind when the layer is put into "
@@ -219,9 +215,5 @@ def _is_array(value: object) -> bool:
 
 def _read_only(array: Floats) -> Floats:
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
-
-
-def _overlap(a: Floats, b: Floats) -> bool:
-    return a.size > 0 and b.size > 0 and np.may_share_memory(a, b)

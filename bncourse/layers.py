@@ -66,7 +66,7 @@ class Parameters(MutableMapping[str, Floats]):
             usual = type(value) is np.ndarray and value.dtype.kind == "f"
             if not usual or value.shape != array.shape:
                 value = check.numbers(value, array.shape, f"{self._label}[{name!r}]")
-            np.copyto(array, value, casting="same_kind")
+            np.copyto(array, value)
 
     def __delitem__(self, name: str) -> None:
         raise TypeError(f"{self._label}[{name!r}]: expected to be kept, got del")
@@ -190,7 +190,7 @@ class Layer:
         dtypes = {value.dtype for value in params.values()}
         if len(dtypes) > 1:
             raise ValueError(f"{label}: expected parameters of one dtype, got {_listed(dtypes)}")
-        arrays = {name: np.array(value, order="C") for name, value in params.items()}
+        arrays = {name: np.array(value) for name, value in params.items()}
         for attribute, value in list(own.items()):
             for name, param in params.items():
                 if value is param:
@@ -223,7 +223,7 @@ class Layer:
 
     def __getstate__(self) -> dict[str, Any]:
         forgotten = dict.fromkeys((*self._transient, "_owner", "_shape"))
-        return vars(self) | forgotten | {"_proved": set(self._proved), "_left": ()}
+        return vars(self) | forgotten | {"_left": ()}
 
     def __copy__(self) -> Self:
         # A shallow copy would share its parameters: training one would train the other.
@@ -339,7 +339,7 @@ class Layer:
                     vars(self)[attribute] = new
             # An alias that was kept elsewhere must not pass for the parameter.
             old.fill(np.nan)
-            old.flags.writeable = False
+            old.setflags(write=False)
             vars(self)["_left"] += (ref(old),)
 
 

@@ -74,7 +74,7 @@ class Sequential(Layer):
     ) -> None:
         """Move all parameters into one vector, of which each layer holds its part."""
         size = sum(layer._size() for layer in layers)
-        theta = np.empty(size, np.float64 if dtype is None else dtype)
+        theta = np.empty(size, dtype)
         self._declare(n_in, n_out, {"theta": theta})
         vars(self).update(layers=layers, dtype=dtype)
         start = 0

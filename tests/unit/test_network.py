@@ -411,10 +411,23 @@ def test_the_backward_pass_of_a_subclass_is_not_passed_over(rng):
             self.grads["w"] = np.zeros((2, 3))
             return dx
 
-    net = Sequential([Frozen(3, 2, rng=rng)])
-    net.backward(net.forward(rng.normal(size=(4, 3)), training=True), need_input_gradient=False)
-    np.testing.assert_array_equal(net.layers[0].grads["w"], np.zeros((2, 3)))
-    assert np.all(net.layers[0].grads["b"])
+    class OnlyTheBias(Frozen):
+        def _backward_parameters(self, dz):
+            self.grads["b"] = np.full(2, 7.0)
+
+    class Same(Dense):
+        pass
+
+    for kind, b in ((Frozen, None), (OnlyTheBias, 7.0), (Same, None)):
+        layer = kind(3, 2, rng=rng)
+        net = Sequential([layer])
+        z = net.forward(rng.normal(size=(4, 3)), training=True)
+        # The first time more is checked, and no short cut is taken.
+        for _ in range(2):
+            net.backward(z, need_input_gradient=False)
+        assert np.any(layer.grads["w"]) == (kind is Same)
+        np.testing.assert_allclose(layer.grads["b"], z.sum(axis=0) if b is None else b)
+    assert Same._backward_parameters is Dense._backward_parameters
 
 
 def test_a_single_dense_layer_saves_the_product_for_the_input():

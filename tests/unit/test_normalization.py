@@ -186,6 +186,7 @@ def test_evaluation_keeps_its_digits_at_a_large_offset():
 
 def test_training_on_one_example_is_refused_and_changes_nothing(rng):
     layer = BatchNorm(3)
+    assert layer.cache is None
     layer.forward(rng.normal(size=(4, 3)), training=True)
     before = copy.deepcopy(layer.__dict__)
     with pytest.raises(ValueError, match="at least 2 examples in training, got 1"):

@@ -151,6 +151,10 @@ class DictsOfTheClass(Affine):
     params = {"gamma": np.ones(N), "beta": np.zeros(N)}  # noqa: RUF012
 
 
+class GradientsOfTheClass(Affine):
+    grads = {"gamma": np.zeros(N), "beta": np.zeros(N)}  # noqa: RUF012
+
+
 class PropertiesOfItsOwn(Layer):
     def __init__(self, n):
         super().__init__(n, n)
@@ -552,6 +556,16 @@ class ReservedName(Affine):
         Layer.__init__(self, n, n, dtype=np.ones(n))
 
 
+class ReservedMethod(Affine):
+    def __init__(self, n):
+        Layer.__init__(self, n, n, forward=np.ones(n))
+
+
+class NoWidth(Affine):
+    def __init__(self, n):
+        Layer.__init__(self, n / 2, n, gamma=np.ones(n))
+
+
 class KeepsTheShape(Affine):
     def _forward(self, x, training):
         self._shape = (len(x), 4, 5)
@@ -643,6 +657,7 @@ WRONG = {
     PlainDicts: r"PlainDicts.params: expected to stay.* super\(\).__init__\(n_in, n_out,",
     PlainGradients: r'PlainGradients.grads: expected to stay.* self.grads\["gamma"\] = …',
     DictsOfTheClass: r"DictsOfTheClass.params: expected no attribute of the class.* super\(\)",
+    GradientsOfTheClass: r"GradientsOfTheClass.grads: expected no attribute of the class",
     PropertiesOfItsOwn: r"PropertiesOfItsOwn.params: expected no attribute of the class.*",
     Adding: r'gradient of gamma, got none or a part: write self.grads\["gamma"\] = … \(with =,',
     AddingInPlace: r'write self.grads\["gamma"\] = … \(with =, not \+=\)',
@@ -663,7 +678,8 @@ WRONG = {
     AsADict: r"AsADict: expected another name .* super\(\).__init__\(n_in, n_out, gamma=…\)",
     Positional: "Positional: n_out: expected a whole number",
     GradientInAnAttribute: r'expected the gradient of gamma.* write self.grads\["gamma"\] = …',
-    NothingDeclared: r"NothingDeclared.gamma: expected a parameter.* write super\(\).__init__",
+    NothingDeclared: r"NothingDeclared.gamma: expected a parameter.* an attribute that nothing "
+    r"trains: write super\(\).__init__\(n_in, n_out, gamma=…\), and",
     GradientsByAnotherName: r"GradientsByAnotherName.gamma: expected a parameter.* write",
     ArraysOfTheClass: r"ArraysOfTheClass.gamma: expected a parameter.* write super\(\).__init__",
     LikePyTorch: r'LikePyTorch._backward: .* write self.grads\["gamma"\] = …',
@@ -701,10 +717,12 @@ WRONG = {
     TwoDtypes: "TwoDtypes: expected parameters of one dtype, got float32, float64",
     Halves: "Halves: gamma: expected dtype float32 or float64",
     ReservedName: "ReservedName: expected another name for a parameter, got 'dtype'",
+    ReservedMethod: "ReservedMethod: expected another name for a parameter, got 'forward'",
+    NoWidth: "NoWidth: n_in: expected a whole number",
     KeepsTheShape: "KeepsTheShape._shape: .* take another one",
     AssignsItsParameter: None,
     WritesIntoParameters: r'expected gamma to be left to the optimizer.* self.grads\["gamma"\]',
-    UpdatesItself: r'expected gamma to be left to the optimizer.* self.grads\["gamma"\] = …',
+    UpdatesItself: r'UpdatesItself._backward: expected gamma to be left .* self.grads\["gamma"',
     OneBuffer: None,
     OneBufferBack: None,
     KeepsInTrainingOnly: None,
@@ -741,6 +759,40 @@ class Broken(Affine):
 
     def _backward(self, dz):
         raise ValueError("mine")
+
+
+class MakesNaN(Affine):
+    def _forward(self, x, training):
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(super()._forward(x, training) - 1e9)
+
+
+def test_a_layer_that_makes_nan_by_itself_is_not_blamed_for_an_alias(rng):
+    net = network(MakesNaN(N))
+    assert np.isnan(net.forward(rng.normal(size=(5, 64)), training=False)).all()
+
+
+class Through(Layer):
+    def _forward(self, x, training):
+        return x[:]
+
+    def _backward(self, dz):
+        return dz[:]
+
+
+def test_what_is_only_passed_through_may_be_written_to(rng):
+    layer, x = Through(), rng.normal(size=(3, 2))
+    for _ in range(2):
+        for out in (layer.forward(x, training=True), layer.backward(x)):
+            assert out.flags.writeable
+            np.testing.assert_array_equal(out, x)
+
+
+def test_the_first_backward_pass_returns_nothing_either_where_nothing_is_needed(rng):
+    layer = Affine(2)
+    layer.forward(rng.normal(size=(3, 2)), training=True)
+    assert layer.backward(np.ones((3, 2)), need_input_gradient=False) is None
+    np.testing.assert_array_equal(layer.grads["beta"], [3.0, 3.0])
 
 
 def test_a_layers_own_errors_come_through_as_they_are(rng):
@@ -861,6 +913,19 @@ class Network(Sequential):
     def __init__(self, rng):
         self.first, self.last = Dense(4, 3, rng=rng), Dense(3, 3, rng=rng)
         super().__init__([self.first, ReLU(), self.last])
+
+
+class HiddenLayer(Sequential):
+    """One of its layers is in no list, and would not be trained."""
+
+    def __init__(self, rng):
+        self.hidden = Dense(3, 3, rng=rng)
+        super().__init__([Dense(4, 3, rng=rng), ReLU(), Dense(3, 3, rng=rng)])
+
+
+def test_a_layer_beside_the_list_is_refused(rng):
+    with pytest.raises(TypeError, match="HiddenLayer.hidden: expected no layer inside a layer"):
+        HiddenLayer(rng).forward(rng.normal(size=(5, 4)), training=True)
 
 
 def test_a_network_may_name_its_layers(rng):
