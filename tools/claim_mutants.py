@@ -26,7 +26,7 @@ import signal
 import sys
 import time
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -231,20 +231,20 @@ def as_they_are(mutants: Iterable[Mutant]) -> list[tuple[Sequence[str], None]]:
     return [(list(tests), None) for tests in files.values()]
 
 
-def table(mutants: Sequence[Mutant], found: Iterable[Outcome], root: Path = ROOT) -> list[str]:
-    """Return the lines of the table: claim, killed or not, seconds, mutant."""
+def table(
+    mutants: Iterable[Mutant], found: Iterable[Outcome], untested: Mapping[str, str]
+) -> list[str]:
+    """Return a line for each mutant and for each claim without a test."""
     by_mutant = {outcome.mutant: outcome for outcome in found}
-    lines = [
-        (
-            mutant.claim,
-            f"{'killed' if by_mutant[mutant].good else 'LIVES':6}  "
-            f"{by_mutant[mutant].seconds:5.1f} s  {mutant.why}"
-            + ("" if by_mutant[mutant].good else f"\n     {by_mutant[mutant].said}"),
-        )
-        for mutant in mutants
-    ]
-    lines += [(c["id"], f"none: {c['reason']}") for c in ledger.load(root).claims if not c["test"]]
-    return [f"{claim}  {text}" for claim, text in sorted(lines, key=lambda line: line[0])]
+    lines = [(claim, f"none    {reason}") for claim, reason in untested.items()]
+    for mutant in mutants:
+        if mutant not in by_mutant:
+            lines.append((mutant.claim, f"slow    {mutant.why}: run by make claim-mutants SLOW=1"))
+            continue
+        _, _, good, said, seconds = by_mutant[mutant]
+        text = f"{'killed' if good else 'LIVES '}  {mutant.why} ({seconds:.1f} s)"
+        lines.append((mutant.claim, text if good else f"{text}\n             {said}"))
+    return [f"{claim}  {text}" for claim, text in sorted(lines)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -253,10 +253,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help="by default all")
     parser.add_argument("--slow", action="store_true", help="the slow ones too")
     options = parser.parse_args(arguments)
-    mutants = [m for m in load() if not options.claims or m.claim in options.claims]
+    wanted = set(options.claims) or {*ledger.CLAIM_IDS, *ASSERTION_IDS}
+    mutants = [mutant for mutant in load() if mutant.claim in wanted]
     for mutant in mutants:
         mutant.source()  # one that does not fit any more is better said at once
     chosen = [m for m in mutants if options.slow or options.claims or not m.slow]
+    claims = ledger.load(ROOT).claims
+    untested = {c["id"]: c["reason"] for c in claims if c["id"] in wanted and not c["test"]}
 
     started = time.perf_counter()
     print("the tests as they are", flush=True)
@@ -266,9 +269,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(f"{len(chosen)} mutants", flush=True)
     found = list(outcomes([([mutant.test], mutant) for mutant in chosen]))
-    print(*table(chosen, found), sep="\n")
-    for mutant in (m for m in mutants if m not in chosen):
-        print(f"{mutant.claim}  slow, left to SLOW=1: {mutant.why}")
+    print(*table(mutants, found, untested), sep="\n")
     killed = sum(outcome.good for outcome in found)
     print(f"{killed} of {len(chosen)} killed, {time.perf_counter() - started:.0f} s")
     return 0 if killed == len(chosen) else 1

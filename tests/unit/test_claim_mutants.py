@@ -65,6 +65,7 @@ for mutant in mutants:
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes are forked")
 def test_only_an_assertion_is_a_kill():
     done = subprocess.run(
         [sys.executable, "-c", JUDGED],
@@ -80,3 +81,20 @@ def test_only_an_assertion_is_a_kill():
     assert divided.startswith("False")
     assert "ZeroDivisionError" in divided
     assert unimportable.startswith("False")
+
+
+def test_the_table_says_which_live_wait_or_have_no_test():
+    killed, alive, slow = (
+        tool.Mutant(claim, "t", "f", "a", "b", why, slow=claim == "A01")
+        for claim, why in (("C02", "one"), ("C01", "two"), ("A01", "three"))
+    )
+    found = [
+        tool.Outcome(["t"], killed, True, "AssertionError", 0.52),
+        tool.Outcome(["t"], alive, False, "1 passed", 2.0),
+    ]
+    assert tool.table([killed, alive, slow], found, {"C03": "A drawing."}) == [
+        "A01  slow    three: run by make claim-mutants SLOW=1",
+        "C01  LIVES   two (2.0 s)\n             1 passed",
+        "C02  killed  one (0.5 s)",
+        "C03  none    A drawing.",
+    ]
