@@ -40,8 +40,8 @@ LIST = Path("tests/claims/mutants.toml")
 ASSERTION_IDS = tuple(f"A{number:02}" for number in range(1, 18))
 #: Imported before the processes are forked: it takes a second, and is not what is changed.
 UNCHANGED = ("hypothesis", "matplotlib.pyplot", "numpy", "pytest")
-#: Seconds after which a test is given up, and a slow one.
-AT_MOST, SLOW_AT_MOST = 120, 1200
+#: Seconds of the processor after which a test is given up, and a slow one.
+AT_MOST, SLOW_AT_MOST = 60, 900
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ def _run(job: tuple[Sequence[str], Mutant | None]) -> Outcome:
     watch = _Watch()
     if mutant is not None:
         sys.meta_path.insert(0, _Changed(mutant))
-        signal.signal(signal.SIGALRM, _give_up)
-        signal.alarm(SLOW_AT_MOST if mutant.slow else AT_MOST)
+        signal.signal(signal.SIGPROF, _give_up)
+        signal.setitimer(signal.ITIMER_PROF, SLOW_AT_MOST if mutant.slow else AT_MOST)
         if mutant.recompute:
             _recompute()
     options = ["-x", "-m", "not seeds", "-p", "no:terminal", "-p", "no:cacheprovider"]
