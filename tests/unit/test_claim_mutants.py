@@ -57,7 +57,13 @@ test = "tests/claims/test_algorithm.py::test_c20_plus_epsilon"
 was = "    var = ones @ work / m\\n"
 mutants = [
     tool.Mutant("C20", test, "bncourse/normalization.py", was, was + line, "")
-    for line in ("    var += 1.0\\n", "    var += 0.0\\n", "    m / 0\\n", "import no\\n")
+    for line in (
+        "    var += 1.0\\n",
+        "    var += 0.0\\n",
+        "    m / 0\\n",
+        "    assert m == 0\\n",
+        "import no\\n",
+    )
 ]
 found = {o.mutant: o for o in tool.outcomes([([test], mutant) for mutant in mutants])}
 for mutant in mutants:
@@ -66,7 +72,7 @@ for mutant in mutants:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the processes are forked")
-def test_only_an_assertion_is_a_kill():
+def test_only_an_assertion_of_the_test_is_a_kill():
     done = subprocess.run(
         [sys.executable, "-c", JUDGED],
         cwd=ROOT / "tools",
@@ -74,12 +80,14 @@ def test_only_an_assertion_is_a_kill():
         text=True,
         check=True,
     )
-    killed, same, divided, unimportable = done.stdout.splitlines()
+    killed, same, divided, by_itself, unimportable = done.stdout.splitlines()
     assert killed.startswith("True")
     assert "AssertionError" in killed
     assert same == "False 1 passed"
     assert divided.startswith("False")
     assert "ZeroDivisionError" in divided
+    assert by_itself.startswith("False")
+    assert "AssertionError" in by_itself
     assert unimportable.startswith("False")
 
 
