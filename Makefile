@@ -21,7 +21,8 @@ export VECLIB_MAXIMUM_THREADS = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help book test chapter lint unit claims notebooks html browser-test lab refresh runs clean \
-	pdf practice vendor links bench times conformance coverage mutants matrix matrix-quick requirements forward
+	pdf practice vendor links bench times conformance coverage mutants claim-mutants matrix \
+	matrix-quick requirements forward
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +121,9 @@ coverage: $(STAMP) ## measure which branches of the package the tests take
 
 mutants: $(VENV)/.maintain ## change the code in many small ways and see that a unit test notices each
 	$(BIN)/python tools/maintain/mutants.py
+
+claim-mutants: $(STAMP) ## make each claim false and see its test turn red (SLOW=1 for all; two minutes)
+	$(BIN)/python tools/claim_mutants.py $(if $(SLOW),--slow)
 
 $(VENV)/.maintain: tools/maintain/requirements.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/maintain/requirements.txt

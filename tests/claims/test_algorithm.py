@@ -154,11 +154,13 @@ def test_c23_moments_leave_zero_and_one(z):
 @pytest.mark.parametrize(("activation", "rate"), [(Sigmoid, 1.0), (ReLU, 0.1)])
 def test_c24_frozen_gamma_and_beta_still_work(activation, rate):
     learned, frozen = (
-        median(runs.affine_or_not(s, k, activation, rate).accuracy for s in SEEDS)
-        for k in (True, False)
+        [runs.affine_or_not(s, k, activation, rate) for s in SEEDS] for k in (True, False)
     )
-    assert frozen > 0.96
-    assert abs(learned - frozen) <= 0.02
+    without = median(r.accuracy for r in frozen)
+    assert without > 0.96
+    assert abs(median(r.accuracy for r in learned) - without) <= 0.02
+    # They were frozen: the training loss says so.
+    assert median(r.loss for r in frozen) > 1.1 * median(r.loss for r in learned)
     for sd in (0.1, 1.0, 10.0):  # and ReLU is as bent at any scale
         assert runs.linear_r2(relu, 0.0, sd) == pytest.approx(0.25 / (0.5 - 0.5 / np.pi), abs=1e-6)
     # What counts is where its kink lies.
@@ -249,7 +251,7 @@ def test_c34_epsilon_caps_the_gain(epsilon):
     tiny = 1e-15 * np.array([[-1.0], [1.0]])
     _, cache = batch_norm(tiny, np.ones(1), np.zeros(1), epsilon)
     dz, _, _ = batch_norm_backward(np.array([[1.0], [0.0]]), cache)
-    assert np.isfinite(dz).all()
+    assert np.abs(dz).max() == pytest.approx(0.5 * epsilon**-0.5, rel=1e-12)  # backward too
     assert cache.inv_std[0] == pytest.approx(epsilon**-0.5, rel=1e-12)
     np.testing.assert_array_equal(normalise(np.full((4, 1), 7.0), epsilon), 0.0)
 
@@ -275,9 +277,9 @@ def test_c37_other_differences_cost_more(digits):
     assert stopped / right > 2 * frozen.loss / learned.loss
     # And at test time: the batch's statistics for stored ones, against γ and β for none.
     net, _ = train_digits(0, ReLU, True, 0.1, 100)
-    alone = np.argmax(layer_outputs(net, digits.x_test[:1], statistics="batch")[-1])
+    alone = [layer_outputs(net, x, statistics="batch")[-1] for x in digits.x_test[:, np.newaxis]]
     assert frozen.accuracy > 0.95
-    assert np.mean(digits.y_test == alone) < 0.2  # each single image gets this answer
+    assert np.mean(digits.y_test == np.concatenate(alone).argmax(axis=1)) < 0.2
 
 
 def test_c39_shape_is_unchanged(z):
