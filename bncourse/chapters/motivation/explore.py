@@ -19,7 +19,7 @@ from bncourse.chapters.motivation.runs import (
     steps_down,
 )
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
-from bncourse.display.style import GREY, INK, WITH, WITHOUT, new_figure, style
+from bncourse.display.style import GREEN, GREY, INK, WITH, WITHOUT, new_figure, style
 
 #: Test accuracy below which the words of a frame don't tell a bad network from a worse one: such
 #: runs are chaotic, and their third digit depends on the processor.
@@ -47,7 +47,7 @@ def draw_contour_bowl(
         levels = at_start * np.linspace(0.15, 1.3, 5) ** 2
         # Without smoothing, flat colours: a frame of half the bytes.
         ax.contour(u, v, height, levels=levels, colors=GREY, linewidths=0.9, antialiased=False)
-        ax.plot(*path.T, "o-", color=WITH, markersize=3.5, linewidth=1.3)
+        ax.plot(*path.T, "o-", color=GREEN, markersize=3.5, linewidth=1.3)
         ax.plot(0, 0, "+", color=INK, markersize=11)
         ax.grid(visible=False)
         ax.set_aspect("equal")
