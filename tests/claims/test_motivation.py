@@ -129,8 +129,8 @@ def test_c04_standardised_inputs_need_fewer_steps(rng):
     for scale in (1.0, 2.0, 4.0, 10.0):
         x = two_features(200, scale, 0.0, rng)
         # The formula is exact: κ is known to 1e-12 and the step count is a whole number.
-        assert runs.measured_steps(x) == runs.predicted_steps(scale**2)
-        assert runs.measured_steps(standardize(x)[0]) <= 2
+        assert runs.descend(x, 1.0, [1.0, 1.0]).steps == runs.predicted_steps(scale**2)
+        assert runs.descend(standardize(x)[0], 1.0, [1.0, 1.0]).steps <= 2
     for mean in (1.0, 3.0):
         x = two_features(200, 1.0, 0.0, rng) + mean
         assert np.linalg.cond(x.T @ x / len(x)) == pytest.approx(1 + 2 * mean**2, rel=1e-10)

@@ -117,12 +117,6 @@ def predicted_steps(kappa: float, tolerance: float = 1e-3) -> int:
     return int(np.ceil(np.log(tolerance) / np.log1p(-1.0 / kappa)))
 
 
-def measured_steps(x: Floats, tolerance: float = 1e-3) -> int:
-    """Return the steps that `descend` takes at rate 1/λmax from the flattest direction."""
-    _, vectors = np.linalg.eigh(x.T @ x / len(x))
-    return descend(x, 1.0, vectors[:, 0], tolerance).steps
-
-
 #: What can be done to the pixels: neither half of standardising, one of them, or both.
 CURES = ("nothing", "divide by σ", "subtract μ", "both")
 #: Learning rates of softmax regression, as multiples of 1/L.
