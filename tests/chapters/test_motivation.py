@@ -89,7 +89,7 @@ CALLS = {
         ),
         (
             ([DOTS, DOTS], [descent(2, 9.0), descent(3, 9.0)], ["cm", "dm"]),
-            r"unit in cm .* takes 2 steps, in dm .* takes 3 steps\.",
+            r"input in cm .* takes 2 steps, in dm .* takes 3 steps\.",
         ),
     ],
     "cures": [

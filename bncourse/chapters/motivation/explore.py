@@ -57,7 +57,7 @@ def draw_contour_bowl(
         ax.set_ylabel("weight 2")
         ax.set_title(f"κ = {kappa:,.1f}: {steps:,} step{'' if steps == 1 else 's'}")
     words = (
-        f"With {features} features the condition number κ is {kappa:,.1f}, and descent takes "
+        f"With {features} inputs the condition number κ is {kappa:,.1f}, and descent takes "
         f"{steps:,} step{'' if steps == 1 else 's'} to a thousandth of its starting distance."
     )
     return FigureWithWords(figure, words)
@@ -69,9 +69,9 @@ def contour_bowl() -> Explorable:
         "The contour bowl",
         draw_contour_bowl,
         {
-            "scale": Range("scale of feature 2", (1.0, 3.0, 10.0), 3.0, high=30.0, step=0.5),
+            "scale": Range("scale of input 2", (1.0, 3.0, 10.0), 3.0, high=30.0, step=0.5),
             "correlation": Range("correlation", (0.0, 0.9), 0.0, low=-0.95, high=0.95, step=0.05),
-            "features": Choice("features", FEATURES, "raw"),
+            "features": Choice("inputs", FEATURES, "raw"),
             "rate": Range("learning rate × λmax", (1.0, 1.9), 1.0, low=0.1, high=1.95, step=0.05),
         },
     )

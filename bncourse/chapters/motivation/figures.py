@@ -53,16 +53,16 @@ __all__ = [
 def rulers_and_bowls(
     dots: Sequence[Floats], descents: Sequence[Descent], names: Sequence[str]
 ) -> FigureWithWords:
-    """Draw four examples on the raw rulers of two units, and beside them the bowl they make.
+    """Draw four examples on the raw rulers of two inputs, and beside them their bowl.
 
     Parameters
     ----------
     dots : sequence of array, shape (4, 2)
-        The examples, once for each choice of the second unit's measure, as they were measured.
+        The examples, once for each choice of the second input's measure, as they were measured.
     descents : sequence of Descent
         From `bncourse.chapters.motivation.runs.descend`, on the centred dots.
     names : sequence of str
-        The measure of the second unit.
+        The measure of the second input.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def rulers_and_bowls(
             "The units of measurement decide the steps: "
             + " or ".join(f"{d.steps:,}" for d in descents),
         )
-    words = "With the second unit in " + ", in ".join(
+    words = "With the second input in " + ", in ".join(
         f"{name} the curvatures are {d.hessian[0, 0]:.0f} and {d.hessian[1, 1]:.0f}, κ is "
         f"{d.kappa:.3g}, and descent takes {_steps(d)}"
         for d, name in zip(descents, names, strict=True)
@@ -92,7 +92,7 @@ def rulers_and_bowls(
 def _rulers(ax: Axes, x: Floats, name: str) -> None:
     """Draw two raw rulers, one above the other, with the four dots on each."""
     end = 1.12 * x.max()
-    for height, column, text in ((1.0, 0, "first unit"), (0.0, 1, f"second unit, in {name}")):
+    for height, column, text in ((1.0, 0, "first input"), (0.0, 1, f"second input, in {name}")):
         ax.plot([0, end], [height, height], color=GREY, linewidth=1.2)
         for place, value in enumerate(x[:, column]):
             # Two examples with the same number stand one above the other.
