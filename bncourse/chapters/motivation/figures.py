@@ -152,7 +152,7 @@ def cures(result: Cures) -> FigureWithWords:
     arms = result.arms
     place = np.arange(len(arms))[::-1]
     with style():
-        figure, axes = new_figure(6.6, 3.3, 1, 3, sharey=True)
+        figure, axes = new_figure(6.0, 3.3, 1, 3, sharey=True)
         for ax, values, text in (
             (axes[0], [arm.eigenvalues[0] for arm in arms], "λmax"),
             (axes[1], [arm.safe for arm in arms], "steps at rate 1/L"),
