@@ -155,8 +155,8 @@ def cures(result: Cures) -> FigureWithWords:
         figure, axes = new_figure(6.0, 3.3, 1, 3, sharey=True)
         for ax, values, text in (
             (axes[0], [arm.eigenvalues[0] for arm in arms], "λmax"),
-            (axes[1], [arm.safe for arm in arms], "steps at rate 1/L"),
-            (axes[2], [arm.best for arm in arms], "steps at the best rate"),
+            (axes[1], [arm.safe for arm in arms], "steps, rate 1/L"),
+            (axes[2], [arm.best for arm in arms], "steps, best rate"),
         ):
             ax.barh(place, values, height=0.62, color=GREY)
             for y, value in zip(place, values, strict=True):
