@@ -63,9 +63,12 @@ def test_chapter_1_proves_each_kind():
     """Until more chapters have exercises, these are those that the machinery is tried on."""
     page = soup(HTML / "book" / "01-motivation.html")
     assert page.select(".predict")
-    derive, write = page.select(".exercise")
+    derive, measure, bug = page.select(".exercise")
+    (write,) = page.select(".do")
     assert text(derive.select_one(".task-name")) == "Exercise 1.1"
     assert "119.0" in text(derive.select_one("details.solution .cell_output"))
+    assert "never" in text(measure.select_one("details.solution .cell_output"))
+    assert "mu, sigma" in bug.select_one("pre").get_text()
     assert "Right." in text(write.select_one("details.solution .cell_output"))
     open_code = write.select_one(".to-fill").get_text()
     assert "..." in open_code

@@ -19,7 +19,7 @@ from bncourse.chapters.motivation.runs import (
     steps_down,
 )
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
-from bncourse.display.style import GREY, INK, WITH, WITHOUT, new_figure, style
+from bncourse.display.style import GREEN, GREY, INK, WITH, WITHOUT, new_figure, style
 
 #: Test accuracy below which the words of a frame don't tell a bad network from a worse one: such
 #: runs are chaotic, and their third digit depends on the processor.
@@ -47,7 +47,7 @@ def draw_contour_bowl(
         levels = at_start * np.linspace(0.15, 1.3, 5) ** 2
         # Without smoothing, flat colours: a frame of half the bytes.
         ax.contour(u, v, height, levels=levels, colors=GREY, linewidths=0.9, antialiased=False)
-        ax.plot(*path.T, "o-", color=WITH, markersize=3.5, linewidth=1.3)
+        ax.plot(*path.T, "o-", color=GREEN, markersize=3.5, linewidth=1.3)
         ax.plot(0, 0, "+", color=INK, markersize=11)
         ax.grid(visible=False)
         ax.set_aspect("equal")
@@ -57,7 +57,7 @@ def draw_contour_bowl(
         ax.set_ylabel("weight 2")
         ax.set_title(f"κ = {kappa:,.1f}: {steps:,} step{'' if steps == 1 else 's'}")
     words = (
-        f"With {features} features the condition number κ is {kappa:,.1f}, and descent takes "
+        f"With {features} inputs the condition number κ is {kappa:,.1f}, and descent takes "
         f"{steps:,} step{'' if steps == 1 else 's'} to a thousandth of its starting distance."
     )
     return FigureWithWords(figure, words)
@@ -69,9 +69,9 @@ def contour_bowl() -> Explorable:
         "The contour bowl",
         draw_contour_bowl,
         {
-            "scale": Range("scale of feature 2", (1.0, 3.0, 10.0), 3.0, high=30.0, step=0.5),
+            "scale": Range("scale of input 2", (1.0, 3.0, 10.0), 3.0, high=30.0, step=0.5),
             "correlation": Range("correlation", (0.0, 0.9), 0.0, low=-0.95, high=0.95, step=0.05),
-            "features": Choice("features", FEATURES, "raw"),
+            "features": Choice("inputs", FEATURES, "raw"),
             "rate": Range("learning rate × λmax", (1.0, 1.9), 1.0, low=0.1, high=1.95, step=0.05),
         },
     )

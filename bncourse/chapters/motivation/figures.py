@@ -3,90 +3,202 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bncourse.arrays import Floats
-from bncourse.chapters.motivation.runs import GOOD, Descent, Map, Range, WorkingRanges, two_digits
+from bncourse.chapters.motivation.runs import (
+    CLASSIC,
+    COARSE,
+    GOOD,
+    HELPED,
+    MODERN,
+    Cures,
+    Descent,
+    Headline,
+    Map,
+    Range,
+    Spectra,
+    WorkingRanges,
+    two_digits,
+)
 from bncourse.display import FigureWithWords
 from bncourse.display.style import (
+    GREEN,
     GREY,
     INK,
     WITH,
     WITHOUT,
+    join,
     label_line,
     new_figure,
     style,
     title,
 )
 
-__all__ = ["bowls", "headline", "hidden_spectra", "learning_rate_map", "working_ranges"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "cures",
+    "headline",
+    "hidden_spectra",
+    "learning_rate_map",
+    "rulers_and_bowls",
+    "working_ranges",
+]
 
 
-def bowls(descents: Sequence[Descent], names: Sequence[str]) -> FigureWithWords:
-    """Draw contours of quadratic bowls with the path of gradient descent on each.
+def rulers_and_bowls(
+    dots: Sequence[Floats], descents: Sequence[Descent], names: Sequence[str]
+) -> FigureWithWords:
+    """Draw four examples on the raw rulers of two inputs, and beside them their bowl.
 
     Parameters
     ----------
+    dots : sequence of array, shape (4, 2)
+        The examples, once for each choice of the second input's measure, as they were measured.
     descents : sequence of Descent
-        From `bncourse.chapters.motivation.runs.descend`.
+        From `bncourse.chapters.motivation.runs.descend`, on the centred dots.
     names : sequence of str
-        What was done to the features, for each.
+        The measure of the second input.
 
     Returns
     -------
     FigureWithWords
     """
     with style():
-        figure, axes = new_figure(6.4, 3.6, 1, len(descents))
-        for ax, descent, name in zip(axes, descents, names, strict=True):
-            side = np.linspace(-1.0, 1.0, 161) * 1.2 * np.abs(descent.path).max()
-            u, v = np.meshgrid(side, side)
-            h = descent.hessian
-            height = 0.5 * (h[0, 0] * u**2 + 2 * h[0, 1] * u * v + h[1, 1] * v**2)
-            # Equally spaced where the flat direction crosses the frame.
-            edge = 0.5 * np.linalg.eigvalsh(h)[0] * side[-1] ** 2
-            ax.contour(
-                u,
-                v,
-                height,
-                levels=edge * np.linspace(0.15, 2.6, 9) ** 2,
-                colors=GREY,
-                linewidths=0.9,
-            )
-            ax.plot(*descent.path.T, "o-", color=WITH, markersize=3.5, linewidth=1.4)
-            ax.plot(0, 0, "+", color=INK, markersize=11)
-            ax.grid(visible=False)
-            ax.set_aspect("equal")
-            ax.set_title(f"{name}: {_steps(descent)}", fontsize=11.5)
-            ax.set_xlabel("weight 1, from the minimum")
-        axes[0].set_ylabel("weight 2")
-        title(figure, "Descent zig-zags in a long bowl, not in a round one")
-    words = "Gradient descent takes " + ", ".join(
-        f"{_steps(d)} on {name} features (condition number {d.kappa:.0f})"
+        figure, axes = new_figure(6.6, 4.7, len(dots), 2, width_ratios=[1.25, 1])
+        for (left, right), x, descent, name in zip(axes, dots, descents, names, strict=True):
+            _rulers(left, x, name)
+            _bowl(right, descent)
+            right.set_title(f"κ = {descent.kappa:.3g}: {_steps(descent)}", fontsize=11.5)
+            right.set_ylabel("weight 2")
+        axes[-1][1].set_xlabel("weight 1, from the minimum")
+        title(
+            figure,
+            "The units of measurement decide the steps: "
+            + " or ".join(f"{d.steps:,}" for d in descents),
+        )
+    words = "With the second input in " + ", in ".join(
+        f"{name} the curvatures are {d.hessian[0, 0]:.0f} and {d.hessian[1, 1]:.0f}, κ is "
+        f"{d.kappa:.3g}, and descent takes {_steps(d)}"
         for d, name in zip(descents, names, strict=True)
     )
     return FigureWithWords(figure, words + ".")
 
 
+def _rulers(ax: Axes, x: Floats, name: str) -> None:
+    """Draw two raw rulers, one above the other, with the four dots on each."""
+    end = 1.12 * x.max()
+    for height, column, text in ((1.0, 0, "first input"), (0.0, 1, f"second input, in {name}")):
+        ax.plot([0, end], [height, height], color=GREY, linewidth=1.2)
+        for place, value in enumerate(x[:, column]):
+            # Two examples with the same number stand one above the other.
+            twin = int(np.sum(x[:place, column] == value))
+            ax.plot(
+                value,
+                height + 0.17 * twin,
+                "o",
+                markersize=8,
+                color=INK,
+                markerfacecolor=INK if place >= len(x) // 2 else "white",
+                markeredgewidth=1.5,
+                clip_on=False,
+                zorder=3,
+            )
+        ax.annotate(text, (0, height + 0.3), fontsize=10.5, color="#444444")
+    ax.set_ylim(-0.25, 1.6)
+    ax.set_xlim(0, end)
+    ax.set_yticks([])
+    ax.grid(visible=False)
+    ax.spines["left"].set_visible(False)
+
+
+def _bowl(ax: Axes, descent: Descent) -> None:
+    """Draw the contours of a bowl and the way down."""
+    side = np.linspace(-1.2, 1.2, 161)
+    u, v = np.meshgrid(side, side)
+    h = descent.hessian
+    height = 0.5 * (h[0, 0] * u**2 + 2 * h[0, 1] * u * v + h[1, 1] * v**2)
+    # Equally spaced where the flat direction crosses the frame.
+    edge = 0.5 * np.linalg.eigvalsh(h)[0] * side[-1] ** 2
+    ax.contour(
+        u, v, height, levels=edge * np.linspace(0.15, 2.6, 9) ** 2, colors=GREY, linewidths=0.9
+    )
+    ax.plot(*descent.path.T, "o-", color=GREEN, markersize=3.2, linewidth=1.2)
+    ax.plot(0, 0, "+", color=INK, markersize=11)
+    ax.grid(visible=False)
+    ax.set_aspect("equal")
+
+
 def _steps(descent: Descent) -> str:
-    count = len(descent.path) - 1
-    return f"{count} step{'' if count == 1 else 's'}"
+    return f"{descent.steps:,} step{'' if descent.steps == 1 else 's'}"
 
 
-def hidden_spectra(without: Floats, with_bn: Floats) -> FigureWithWords:
-    """Draw the eigenvalues of a hidden layer's Gram matrix, each over the median.
+def cures(result: Cures) -> FigureWithWords:
+    """Draw the steps that each cure of the pixels takes, and how steep its bowl is.
 
     Parameters
     ----------
-    without, with_bn : array, shape (n,)
-        Eigenvalues, largest first.
+    result : Cures
+        From `bncourse.chapters.motivation.runs.cures`.
 
     Returns
     -------
     FigureWithWords
     """
+    arms = result.arms
+    place = np.arange(len(arms))[::-1]
+    with style():
+        figure, axes = new_figure(6.0, 3.3, 1, 3, sharey=True)
+        for ax, values, text in (
+            (axes[0], [arm.eigenvalues[0] for arm in arms], "λmax"),
+            (axes[1], [arm.safe for arm in arms], "steps, rate 1/L"),
+            (axes[2], [arm.best for arm in arms], "steps, best rate"),
+        ):
+            ax.barh(place, values, height=0.62, color=GREY)
+            for y, value in zip(place, values, strict=True):
+                ax.annotate(
+                    f"{value:.1f}" if text == "λmax" else f"{value:.0f}",
+                    (value, y),
+                    xytext=(4, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=10.5,
+                )
+            ax.set_xlim(0, 1.45 * max(values))
+            ax.set_title(text, fontsize=10.5)
+            ax.set_xticks([])
+            ax.grid(visible=False)
+        axes[0].set_yticks(place, [arm.name for arm in arms])
+        title(figure, "Subtracting the mean is nearly the whole cure")
+    words = (
+        "Softmax regression on the digits, steps to 95 % training accuracy at rate 1/L: "
+        + join([f"{arm.name} {arm.safe:.0f}" for arm in arms])
+        + "; at the best rate of each: "
+        + join([f"{arm.best:.0f}" for arm in arms])
+        + ". Largest eigenvalues: "
+        + join([f"{arm.eigenvalues[0]:.1f}" for arm in arms])
+        + "."
+    )
+    return FigureWithWords(figure, words, result.card)
+
+
+def hidden_spectra(result: Spectra) -> FigureWithWords:
+    """Draw the eigenvalues of a hidden layer's Gram matrix, each over the median.
+
+    Parameters
+    ----------
+    result : Spectra
+        From `bncourse.chapters.motivation.runs.spectra`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    without, with_bn = result.without, result.with_bn
     with style():
         figure, ax = new_figure(6.4, 3.6)
         number = np.arange(1, len(without) + 1)
@@ -97,6 +209,17 @@ def hidden_spectra(without: Floats, with_bn: Floats) -> FigureWithWords:
             (line,) = ax.semilogy(number, values / np.median(values), color=colour)
             ax.plot(number[:1], values[:1] / np.median(values), "o", color=colour)
             label_line(ax, line, text, at=0, offset=(14, 2))
+        if result.silent:
+            ax.annotate(
+                f"{result.silent} units never fire",
+                (len(without) - 0.5 * result.silent, 2e-4),
+                xytext=(-12, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                color=WITHOUT,
+                fontsize=10.5,
+            )
         ax.set_ylim(1e-4, None)
         ax.set_xlabel("eigenvalue, largest first")
         ax.set_ylabel("eigenvalue over the median one")
@@ -106,43 +229,47 @@ def hidden_spectra(without: Floats, with_bn: Floats) -> FigureWithWords:
         f"{two_digits(without.max() / np.median(without))} without batch norm, "
         f"{two_digits(with_bn.max() / np.median(with_bn))} with. Smallest over median: "
         f"{_share(without.min() / np.median(without))} without, "
-        f"{_share(with_bn.min() / np.median(with_bn))} with."
+        f"{_share(with_bn.min() / np.median(with_bn))} with. Units that never fire without batch "
+        f"norm: {result.silent}."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, result.card)
 
 
 def _share(value: float) -> str:
     return "below 0.0001" if value < 1e-4 else f"{value:.2f}"
 
 
-def headline(
-    classic: dict[bool, list[float]], control: dict[bool, tuple[float, list[float]]]
-) -> FigureWithWords:
-    """Draw the steps to 90 % in the classic setting beside those in the modern one.
+def headline(result: Headline) -> FigureWithWords:
+    """Draw the steps to 90 % in the classic setting, with standardised inputs, and today.
 
     Parameters
     ----------
-    classic : dict of bool to list of float
-        Steps of each seed, without (False) and with batch norm.
-    control : dict of bool to (float, list of float)
-        Best learning rate and steps of each seed.
+    result : Headline
+        From `bncourse.chapters.motivation.runs.headline`.
 
     Returns
     -------
     FigureWithWords
     """
-    modern = {bn: steps for bn, (_, steps) in control.items()}
+    classic, helped = (
+        [result.steps[name, bn, 1.0] for bn in (False, True)] for name in (CLASSIC, HELPED)
+    )
+    modern = list(result.at_best(MODERN, COARSE))
+    panels = (
+        (classic, "sigmoid, rate 1,\nraw pixels"),
+        (helped, "sigmoid, rate 1,\nstandardised pixels"),
+        (modern, "ReLU, He, best rates,\nstandardised pixels"),
+    )
+    told = []
     with style():
-        figure, axes = new_figure(6.4, 3.9, 1, 2, sharey=True)
-        for ax, runs, text in (
-            (axes[0], classic, "sigmoid, learning rate 1"),
-            (axes[1], modern, "control: ReLU, He, standardised"),
-        ):
-            for place, (bn, colour) in enumerate(((False, WITHOUT), (True, WITH))):
-                steps = np.array(runs[bn])
+        figure, axes = new_figure(6.6, 4.1, 1, len(panels), sharey=True)
+        for ax, (runs, text) in zip(axes, panels, strict=True):
+            medians = [float(np.median(steps)) for steps in runs]
+            for place, (steps, middle, colour) in enumerate(
+                zip(runs, medians, (WITHOUT, WITH), strict=True)
+            ):
                 jitter = np.linspace(-0.13, 0.13, len(steps))
                 ax.plot(place + jitter, steps, "o", color=colour, alpha=0.55)
-                middle = float(np.median(steps))
                 ax.plot([place - 0.26, place + 0.26], [middle] * 2, color=colour, linewidth=3)
                 ax.annotate(
                     f"{middle:.0f}",
@@ -152,20 +279,26 @@ def headline(
                     fontweight="bold",
                 )
             ax.set_xticks([0, 1], ["without", "with"])
-            ax.set_xlim(-0.5, 1.7)
+            ax.set_xlim(-0.5, 1.85)
             ax.set_yscale("log")
-            ax.set_title(text, fontsize=10.5)
+            ratio = medians[0] / medians[1]
+            ax.set_title(f"{text}\n{_ratio(ratio)} times", fontsize=10.5)
+            told.append(
+                f"{medians[0]:.0f} without and {medians[1]:.0f} with, a factor of {_ratio(ratio)}"
+            )
         axes[0].set_ylabel("steps to 90 % test accuracy")
-        title(figure, "Batch norm saves most where the setting is bad")
-    a, b = (float(np.median(classic[bn])) for bn in (False, True))
-    c, d = (float(np.median(modern[bn])) for bn in (False, True))
+        title(figure, "The better the plain network is built, the less there is to gain")
     words = (
-        f"Steps to 90 %, median of {len(classic[False])} seeds: sigmoid at learning rate 1, "
-        f"{a:.0f} without batch norm and {b:.0f} with, ratio {a / b:.0f}. Control with ReLU, He "
-        f"initialisation and standardised inputs, each at its best rate: {c:.0f} without, "
-        f"{d:.0f} with, ratio {c / d:.1f}."
+        f"Steps to 90 % of the test images, median of {len(classic[0])} seeds. "
+        f"Sigmoid at learning rate 1: {told[0]}; with standardised inputs: {told[1]}. "
+        "ReLU, He initialisation, standardised inputs, each arm at the best of "
+        f"{len(COARSE)} rates: {told[2]}."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, result.card)
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.0f}" if value >= 5 else f"{value:.1f}"
 
 
 def working_ranges(ranges: WorkingRanges) -> FigureWithWords:
@@ -258,6 +391,11 @@ def learning_rate_map(table: Map) -> FigureWithWords:
                     color="white" if value < 0.55 else "black",
                     fontweight="bold" if value >= GOOD else "normal",
                 )
+            if values is table.with_bn:
+                # Ten times smaller weights, a hundred times smaller rate: α/‖w‖² stays.
+                ax.plot(*_diagonal(table), color="white", linewidth=1.6, linestyle=(0, (4, 3)))
+                ax.set_xlim(-0.5, len(table.rates) - 0.5)
+                ax.set_ylim(-0.5, len(table.gains) - 0.5)
             ax.grid(visible=False)
             ax.set_xticks(range(len(table.rates)), _powers(table.rates))
             ax.set_yticks(range(len(table.gains)), _powers(table.gains))
@@ -271,9 +409,18 @@ def learning_rate_map(table: Map) -> FigureWithWords:
         )
     words = (
         f"Of {table.without.size} combinations of learning rate and initial gain, {a} "
-        f"{'reaches' if a == 1 else 'reach'} 90 % without batch norm and {b} with it."
+        f"{'reaches' if a == 1 else 'reach'} 90 % without batch norm and {b} with it. Along the "
+        "dashed line the learning rate goes as the square of the gain."
     )
     return FigureWithWords(figure, words, table.card)
+
+
+def _diagonal(table: Map) -> tuple[Floats, Floats]:
+    """Return where α/gain² is what it is at rate 0.1 and He's weights, in cells."""
+    exponents = np.array([-4.0, 2.0])
+    columns = exponents - np.log10(table.rates[0])
+    rows = 0.5 * (exponents + 1.0) - np.log10(table.gains[0])
+    return columns, rows
 
 
 def _powers(values: Floats) -> list[Any]:

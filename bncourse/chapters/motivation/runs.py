@@ -1,30 +1,34 @@
-"""The runs of chapter 1: bowls, softmax regression, the headline and its control, the ranges."""
+"""The runs of chapter 1: bowls, the halves of standardising, the headline, and what trains."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from bncourse.activations import ReLU, Sigmoid
+from bncourse.activations import ReLU, Sigmoid, Tanh
 from bncourse.arrays import Floats
 from bncourse.chapters.common import (
+    BATCH_SIZE,
     SIZES,
+    describe_inputs,
     full_statistics_accuracy,
     steps_to_accuracy,
     train_digits,
 )
-from bncourse.chapters.measured import measured
+from bncourse.chapters.measured import measured, take_down
 from bncourse.chapters.stored import StoredRun
 from bncourse.data import Digits, load_digits, standardize, two_features, whiten
 from bncourse.display.card import Card
 from bncourse.landscape import gram_spectrum, max_over_median
 from bncourse.layers import Dense, Layer
 from bncourse.losses import SoftmaxCrossEntropy
-from bncourse.network import mlp
+from bncourse.network import Sequential, mlp
 from bncourse.normalization import BatchNorm
+from bncourse.statistics import layer_outputs
 
 #: Learning rates of the ranges, half a decade apart; at 10 nothing trains any more.
 RATES = np.logspace(-3, 1, 9)
@@ -32,6 +36,8 @@ RATES = np.logspace(-3, 1, 9)
 GAINS = np.logspace(-3, 2, 11)
 GRID_STEP = 0.5  # decades
 GOOD = 0.90
+#: The seeds of what is no headline.
+SEEDS = range(5)
 
 
 def two_digits(value: float) -> str:
@@ -55,6 +61,11 @@ class Descent(NamedTuple):
     kappa: float
     hessian: Floats
 
+    @property
+    def steps(self) -> int:
+        """How many it took."""
+        return len(self.path) - 1
+
 
 def descend(x: Floats, rate: float, start: Floats, tolerance: float = 1e-3) -> Descent:
     r"""Minimise :math:`\frac{1}{2m}\lVert xw - y\rVert^2` for two features by gradient descent.
@@ -68,18 +79,19 @@ def descend(x: Floats, rate: float, start: Floats, tolerance: float = 1e-3) -> D
     start : array, shape (2,)
         Starting point.
     tolerance : float
-        Stop when the distance to the minimum is at most this share of that at the start.
+        Stop when along no axis of the bowl more than this share of the start's longest distance
+        is left.
 
     Returns
     -------
     Descent
     """
     hessian = x.T @ x / len(x)
-    values = np.linalg.eigvalsh(hessian)
+    values, axes = np.linalg.eigh(hessian)
     alpha = rate / values[-1]
     w = np.array(start, dtype=np.float64)
     path = [w]
-    while np.linalg.norm(w) > tolerance * np.linalg.norm(start):
+    while np.abs(w @ axes).max() > tolerance * np.abs(path[0] @ axes).max():
         w = w - alpha * hessian @ w
         path.append(w)
     return Descent(np.array(path), float(values[-1] / values[0]), hessian)
@@ -105,23 +117,37 @@ def predicted_steps(kappa: float, tolerance: float = 1e-3) -> int:
     return int(np.ceil(np.log(tolerance) / np.log1p(-1.0 / kappa)))
 
 
-def measured_steps(x: Floats, tolerance: float = 1e-3) -> int:
-    """Return the steps that `descend` takes at rate 1/λmax from the flattest direction."""
-    _, vectors = np.linalg.eigh(x.T @ x / len(x))
-    return len(descend(x, 1.0, vectors[:, 0], tolerance).path) - 1
+#: What can be done to the pixels: neither half of standardising, one of them, or both.
+CURES = ("nothing", "divide by σ", "subtract μ", "both")
+#: Learning rates of softmax regression, as multiples of 1/L.
+MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
-def softmax_regression_steps(digits: Digits, target: float = 0.95, at_most: int = 3000) -> int:
+def cure(digits: Digits, name: str) -> Digits:
+    """Return the digits after one of `CURES`; a constant pixel is never divided."""
+    mu, sigma = digits.x_train.mean(axis=0), digits.x_train.std(axis=0)
+    shift = mu if name in ("subtract μ", "both") else 0.0
+    divisor = np.where(sigma > 0, sigma, 1.0) if name in ("divide by σ", "both") else 1.0
+    return digits._replace(
+        x_train=(digits.x_train - shift) / divisor, x_test=(digits.x_test - shift) / divisor
+    )
+
+
+def softmax_regression_steps(
+    digits: Digits, times: float = 1.0, target: float = 0.95, at_most: int = 3000
+) -> float:
     """Return the full-batch steps of softmax regression to a training accuracy.
 
-    One Dense layer from zero weights, learning rate 1/L with L the largest curvature that the
-    loss can have: half of the largest eigenvalue of the inputs' Gram matrix (with a column of
-    ones for the bias). No randomness is left.
+    One Dense layer from zero weights. The learning rate is a multiple of 1/L, with L the largest
+    curvature that the loss can have: half of the largest eigenvalue of the inputs' Gram matrix
+    (with a column of ones for the bias). No randomness is left.
 
     Parameters
     ----------
     digits : Digits
         The training set counts.
+    times : float
+        Learning rate, as a multiple of 1/L.
     target : float
         Training accuracy.
     at_most : int
@@ -129,16 +155,12 @@ def softmax_regression_steps(digits: Digits, target: float = 0.95, at_most: int 
 
     Returns
     -------
-    int
-
-    Raises
-    ------
-    RuntimeError
-        If the target was not reached.
+    float
+        Infinity if the target was not reached.
     """
     x, y = digits.x_train, digits.y_train
     with_ones = np.column_stack([x, np.ones(len(x))])
-    rate = 2.0 / gram_spectrum(with_ones)[0]
+    rate = 2.0 * times / gram_spectrum(with_ones)[0]
     layer = Dense(x.shape[1], 10, gain=0.0)
     loss = SoftmaxCrossEntropy()
     for step in range(at_most + 1):
@@ -149,13 +171,197 @@ def softmax_regression_steps(digits: Digits, target: float = 0.95, at_most: int 
         layer.backward(dz)
         for name, p in layer.params.items():
             p -= rate * layer.grads[name]
-    raise RuntimeError(f"{target} was not reached in {at_most} steps")
+    return float("inf")
 
 
-def hidden_spectra(
+class Cure(NamedTuple):
+    """What one cure of the pixels does to softmax regression.
+
+    Attributes
+    ----------
+    name : str
+        One of `CURES`.
+    eigenvalues : array, shape (64,)
+        Of the inputs' Gram matrix, largest first.
+    steps : dict of int to float
+        Steps to 95 % training accuracy by the multiple of 1/L.
+    """
+
+    name: str
+    eigenvalues: Floats
+    steps: dict[int, float]
+
+    @property
+    def safe(self) -> float:
+        """Steps at 1/L."""
+        return self.steps[1]
+
+    @property
+    def best(self) -> float:
+        """Steps at the best of the multiples."""
+        return min(self.steps.values())
+
+
+@dataclass(frozen=True)
+class Cures:
+    """The four arms, in the order of `CURES`."""
+
+    arms: list[Cure]
+    card: Card | None = None
+
+
+@measured(
+    question="Which half of standardising saves the steps of softmax regression on the digits: "
+    "the subtraction of μ or the division by σ?",
+    control="Neither half and both, from the same zero weights; and each arm at its best learning "
+    "rate too.",
+    mode="Training accuracy 95 %, all training images in one batch; nothing is random.",
+)
+def cures(multiples: Sequence[int] = MULTIPLES) -> Cures:
+    """Return the four arms at several multiples of 1/L."""
+    digits = load_digits()
+    take_down(data="the digits", init="zero", sizes="64-10", batch_size=len(digits.x_train))
+    arms = []
+    for name in CURES:
+        take_down(inputs=name)
+        cured = cure(digits, name)
+        steps = {k: softmax_regression_steps(cured, k, at_most=600) for k in multiples}
+        arms.append(Cure(name, gram_spectrum(cured.x_train), steps))
+    take_down(steps=600)
+    return Cures(arms)
+
+
+def start_of(seed: int, activation: type[Layer], init: str = "he") -> Sequential:
+    """Return the plain network with which `train_digits` begins."""
+    weights, _ = np.random.default_rng(seed).spawn(2)
+    return mlp(SIZES, activation, None, init=init, rng=weights)
+
+
+class Shared(NamedTuple):
+    """How steep a layer's bowl is along what its inputs share.
+
+    Attributes
+    ----------
+    inputs : str
+        Of which layer.
+    largest, next : float
+        Eigenvalues of their Gram matrix.
+    cosine : float
+        Between the first eigenvector and the inputs' mean; NaN where the mean is 0.
+    """
+
+    inputs: str
+    largest: float
+    next: float
+    cosine: float
+
+
+def _shared(name: str, x: Floats) -> Shared:
+    values, vectors = np.linalg.eigh(x.T @ x / len(x))
+    mean = x.mean(axis=0)
+    length = float(np.linalg.norm(mean))
+    cosine = abs(float(vectors[:, -1] @ mean)) / length if length > 1e-9 else float("nan")
+    return Shared(name, float(values[-1]), float(values[-2]), cosine)
+
+
+@dataclass(frozen=True)
+class SharedDirections:
+    """The inputs of the plain network's layers, medians over the seeds."""
+
+    rows: list[Shared]
+    card: Card | None = None
+
+
+@measured(
+    question="Along which direction is the bowl of a hidden layer's weights steepest, before "
+    "training?",
+    control="The pixels as they are, and standardised: the same measure of the first layer's "
+    "inputs.",
+    mode="All training images at once, before the first step.",
+)
+def shared_directions(seeds: Sequence[int] = SEEDS) -> SharedDirections:
+    """Return the steepest direction of the pixels and of each hidden layer's activations.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Of the weights. The inputs of the networks are standardised.
+    """
+    x = load_digits(standardized=True).x_train
+    rows = [_shared("pixels from 0 to 1", load_digits().x_train), _shared("standardised", x)]
+    take_down(activation="ReLU", init="he", sizes="-".join(map(str, SIZES)))
+    take_down(inputs=describe_inputs(x))
+    hidden = []
+    for seed in seeds:
+        take_down(seed=seed)
+        net = start_of(seed, ReLU)
+        outputs = layer_outputs(net, x, statistics="batch")
+        activations = [a for layer, a in zip(net.layers, outputs, strict=True) if _is_relu(layer)]
+        hidden.append([_shared("", a)[1:] for a in activations])
+    for number, values in enumerate(np.median(hidden, axis=0), start=1):
+        rows.append(Shared(f"a[{number}], after ReLU", *map(float, values)))
+    return SharedDirections(rows)
+
+
+def _is_relu(layer: Layer) -> bool:
+    return isinstance(layer, ReLU)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far the units' means move while a plain network trains.
+
+    Attributes
+    ----------
+    shift : dict of str to array of shape (seeds, 3)
+        By the inputs: of each hidden layer's z, the median unit's shift of its mean, in its own
+        standard deviations at the start.
+    """
+
+    shift: dict[str, Floats]
+    card: Card | None = None
+
+
+@measured(
+    question="How far do the means of hidden units move while a network without batch norm "
+    "trains?",
+    control="The same weights and batches on pixels from 0 to 1 and on standardised ones.",
+    mode="z over all training images, before and after; there is no batch norm.",
+)
+def drift(seeds: Sequence[int] = SEEDS, steps: int = 100, rate: float = 0.1) -> Drift:
+    """Return the shifts of each hidden layer for both kinds of inputs.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Of weights and batches.
+    steps, rate : int and float
+        Of the training.
+    """
+    shift = {}
+    for name, standardized in (("pixels from 0 to 1", False), ("standardised", True)):
+        digits = load_digits(standardized=standardized)
+        rows = []
+        for seed in seeds:
+            trained, _ = train_digits(seed, ReLU, False, rate, steps, digits=digits)
+            before, after = (
+                layer_outputs(net, digits.x_train, statistics="batch")[:-1:2]
+                for net in (start_of(seed, ReLU), trained)
+            )
+            rows.append(
+                [
+                    np.median(np.abs(new.mean(axis=0) - old.mean(axis=0)) / old.std(axis=0))
+                    for old, new in zip(before, after, strict=True)
+                ]
+            )
+        shift[name] = np.array(rows)
+    return Drift(shift)
+
+
+def hidden_activations(
     activation: type[Layer], centre: bool, scale: bool, seed: int = 0, init: str = "he"
 ) -> list[Floats]:
-    """Return the eigenvalues of the Gram matrix of each hidden layer's activations at the start.
+    """Return each hidden layer's activations of all training images at the start.
 
     With both halves this is batch norm, on the whole training set as one batch.
 
@@ -171,71 +377,242 @@ def hidden_spectra(
         Of the weights.
     init : str
         As for `Dense`.
-
-    Returns
-    -------
-    list of arrays
-        One for each hidden layer, largest eigenvalue first.
     """
-    net = mlp(SIZES, activation, None, init=init, rng=np.random.default_rng(seed))
     epsilon = BatchNorm(1).epsilon
     x = load_digits().x_train
-    spectra = []
-    for layer in net.layers:
+    found = []
+    for layer in start_of(seed, activation, init).layers:
         x = layer.forward(x, training=False)
         if isinstance(layer, Dense):
             mean, std = x.mean(axis=0), np.sqrt(x.var(axis=0) + epsilon)
             x = (x - mean if centre else x) / (std if scale else 1.0)
         else:
-            spectra.append(gram_spectrum(x))
-    return spectra
+            found.append(x)
+    return found
+
+
+def hidden_spectra(
+    activation: type[Layer], centre: bool, scale: bool, seed: int = 0, init: str = "he"
+) -> list[Floats]:
+    """Return the eigenvalues of the Gram matrix of each of `hidden_activations`, largest first."""
+    return [gram_spectrum(a) for a in hidden_activations(activation, centre, scale, seed, init)]
 
 
 def hidden_spread(
-    activation: type[Layer], centre: bool, scale: bool, seed: int, init: str = "he"
+    activation: type[Layer],
+    centre: bool,
+    scale: bool,
+    seed: int,
+    init: str = "he",
+    centre_activations: bool = False,
 ) -> float:
     """Return λmax over the median λ of the last hidden layer's Gram matrix at the start."""
-    return max_over_median(hidden_spectra(activation, centre, scale, seed, init)[-1])
+    a = hidden_activations(activation, centre, scale, seed, init)[-1]
+    return max_over_median(gram_spectrum(a, centred=centre_activations))
 
 
-def headline(
-    seeds: Sequence[int], rate: float = 1.0, standardized: bool = False, at_most: int = 2000
-) -> dict[bool, list[float]]:
-    """Return the steps to 90 % of the classic setting, without (False) and with batch norm.
+@dataclass(frozen=True)
+class Halves:
+    """What each half of batch norm does to the bowl behind the last hidden layer.
 
-    Sigmoid, initial weights of variance 1/n_in; checked every 10 steps.
+    Attributes
+    ----------
+    spread : dict of str to dict of str to list of float
+        By activation and arm, λmax over the median λ for each seed.
+    """
+
+    spread: dict[str, dict[str, list[float]]]
+    card: Card | None = None
+
+    def median(self, activation: str, arm: str) -> float:
+        """Return the median over the seeds."""
+        return float(np.median(self.spread[activation][arm]))
+
+
+#: Arms of `halves`: whether each unit's z is centred, whether it is divided, and whether the
+#: activations are centred as well before they are looked at.
+HALVES = {
+    "nothing": (False, False, False),
+    "subtract": (True, False, False),
+    "divide": (False, True, False),
+    "both": (True, True, False),
+    "both, a centred": (True, True, True),
+}
+
+
+@measured(
+    question="How elongated is the bowl behind the last hidden layer, and which half of batch "
+    "norm makes it rounder?",
+    control="The same weights with nothing done, with either half alone, and with the mean of "
+    "the activations taken away as well.",
+    mode="All training images as one batch, before the first step.",
+)
+def halves(seeds: Sequence[int] = SEEDS) -> Halves:
+    """Return λmax over the median λ of the last hidden layer's Gram matrix, arm by arm."""
+    take_down(inputs="pixels from 0 to 1", sizes="-".join(map(str, SIZES)))
+    spread: dict[str, dict[str, list[float]]] = {}
+    for activation, init in ((ReLU, "he"), (Tanh, "lecun"), (Sigmoid, "lecun")):
+        take_down(activation=activation.__name__, init=init)
+        spread[activation.__name__] = {
+            name: [hidden_spread(activation, *arm[:2], s, init, arm[2]) for s in seeds]
+            for name, arm in HALVES.items()
+        }
+    for seed in seeds:
+        take_down(seed=seed)
+    return Halves(spread)
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """All eigenvalues of one network's last hidden layer, without and with batch norm.
+
+    Attributes
+    ----------
+    without, with_bn : array, shape (n,)
+        Largest first.
+    silent : int
+        How many units of the network without batch norm are 0 for every training image.
+    """
+
+    without: Floats
+    with_bn: Floats
+    silent: int
+    card: Card | None = None
+
+
+@measured(
+    question="What do all eigenvalues of the last hidden layer's Gram matrix look like?",
+    control="The same weights without batch norm.",
+    mode="All training images as one batch, before the first step.",
+)
+def spectra(seed: int = 0) -> Spectra:
+    """Return the eigenvalues for ReLU."""
+    take_down(activation="ReLU", init="he", inputs="pixels from 0 to 1", seed=seed)
+    take_down(sizes="-".join(map(str, SIZES)))
+    without, with_bn = (hidden_spectra(ReLU, bn, bn, seed)[-1] for bn in (False, True))
+    outputs = layer_outputs(start_of(seed, ReLU), load_digits().x_train, statistics="batch")
+    return Spectra(without, with_bn, int(np.sum(outputs[-2].max(axis=0) == 0.0)))
+
+
+class Setting(NamedTuple):
+    """One panel of the headline."""
+
+    activation: type[Layer]
+    init: str
+    standardized: bool
+    every: int
+    at_most: int
+    rates: tuple[float, ...]
+
+
+CLASSIC, HELPED, MODERN = "sigmoid, pixels", "sigmoid, standardised", "ReLU, He, standardised"
+SETTINGS = {
+    CLASSIC: Setting(Sigmoid, "lecun", False, 10, 1000, (0.3, 1.0, 3.0, 10.0)),
+    HELPED: Setting(Sigmoid, "lecun", True, 10, 1000, (0.3, 1.0, 3.0)),
+    MODERN: Setting(ReLU, "he", True, 2, 60, (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, 3.0)),
+}
+#: Learning rates of the modern panel, half a decade apart; `SETTINGS` has a finer grid.
+COARSE = (0.1, 0.3, 1.0, 3.0)
+
+
+def headline_steps(seed: int, setting: str, batch_norm: bool, learning_rate: float) -> float:
+    """Return the steps to 90 % of the test images.
 
     Parameters
     ----------
-    seeds : sequence of int
-        One run each.
-    rate : float
-        Learning rate.
-    standardized : bool
-        Whether the inputs are; otherwise they are pixels from 0 to 1.
-    at_most : int
-        Steps after which a run counts as infinity.
-
-    Returns
-    -------
-    dict of bool to list of float
+    seed : int
+        Of weights and batches.
+    setting : str
+        One of `SETTINGS`.
+    batch_norm : bool
+        With or without.
+    learning_rate : float
+        Of gradient descent.
     """
-    digits = load_digits(standardized=standardized)
-    return {
-        bn: [
-            steps_to_accuracy(
-                seed, Sigmoid, bn, rate, init="lecun", digits=digits, at_most=at_most
-            )
-            for seed in seeds
-        ]
+    chosen = SETTINGS[setting]
+    return steps_to_accuracy(
+        seed,
+        chosen.activation,
+        batch_norm,
+        learning_rate,
+        init=chosen.init,
+        digits=load_digits(standardized=chosen.standardized),
+        every=chosen.every,
+        at_most=chosen.at_most,
+    )
+
+
+#: A run may reach its target a few checks earlier or later on another processor.
+HEADLINE_STORED = StoredRun(
+    "headline",
+    headline_steps,
+    [
+        {"setting": name, "batch_norm": bn, "learning_rate": rate}
+        for name, setting in SETTINGS.items()
+        for rate in setting.rates
         for bn in (False, True)
-    }
+    ],
+    seeds=range(10),
+    tolerance=40.0,
+)
 
 
-def best(steps: dict[float, list[float]]) -> tuple[float, list[float]]:
-    """Return the learning rate with the lowest median of steps, and its steps."""
-    rate = min(steps, key=lambda rate: float(np.median(steps[rate])))
-    return rate, steps[rate]
+@dataclass(frozen=True)
+class Headline:
+    """Steps to 90 % in three settings, at several learning rates, paired by seed.
+
+    Attributes
+    ----------
+    steps : dict of (str, bool, float) to list of float
+        By the setting, with or without batch norm, and the learning rate: one number a seed.
+    """
+
+    steps: dict[tuple[str, bool, float], list[float]]
+    card: Card | None = None
+
+    def median(self, setting: str, batch_norm: bool, rate: float) -> float:
+        """Return the median over the seeds."""
+        return float(np.median(self.steps[setting, batch_norm, rate]))
+
+    def best(self, setting: str, batch_norm: bool, among: Sequence[float] | None = None) -> float:
+        """Return the learning rate with the lowest median, the smaller one of two equals."""
+        rates = SETTINGS[setting].rates if among is None else among
+        return min(rates, key=lambda rate: (self.median(setting, batch_norm, rate), rate))
+
+    def at_best(
+        self, setting: str, among: Sequence[float] | None = None
+    ) -> tuple[list[float], list[float]]:
+        """Return the steps without and with batch norm, each at its best rate."""
+        without, with_bn = (
+            self.steps[setting, bn, self.best(setting, bn, among)] for bn in (False, True)
+        )
+        return without, with_bn
+
+
+@measured(
+    question="How many steps does batch norm save, until 90 % of the test images are right?",
+    control="The same weights and batches without batch norm, paired by seed; the same network "
+    "with standardised inputs; and a network as one would build it today.",
+    mode="Test accuracy with the statistics of the whole training set, every 10 steps for the "
+    "sigmoid (at most 1,000), every 2 for ReLU (at most 60).",
+)
+def headline(seeds: Sequence[int] | None = None) -> Headline:
+    """Return the stored runs of the headline.
+
+    Parameters
+    ----------
+    seeds : sequence of int, optional
+        Only these of the stored ones.
+    """
+    runs = HEADLINE_STORED.load(seeds)
+    return Headline(
+        {
+            (name, bn, rate): runs.select(setting=name, batch_norm=bn, learning_rate=rate)
+            for name, setting in SETTINGS.items()
+            for rate in setting.rates
+            for bn in (False, True)
+        }
+    )
 
 
 def map_run(
@@ -415,19 +792,251 @@ def badly_scaled_digits(seed: int) -> Digits:
     return digits._replace(x_train=digits.x_train * factors, x_test=digits.x_test * factors)
 
 
-def badly_scaled_steps(seed: int, standardise_first: bool) -> float:
-    """Return the steps to 90 % with batch norm on badly scaled pixels, standardised or not."""
+#: Learning rates of the badly scaled pixels, a decade apart.
+BAD_RATES = (0.01, 0.1, 1.0)
+
+
+def badly_scaled_steps(
+    seed: int, standardise_first: bool, batch_norm: bool, learning_rate: float = 0.1
+) -> float:
+    """Return the ReLU network's steps to 90 % on badly scaled pixels, at most 600."""
     digits = badly_scaled_digits(seed)
     if standardise_first:
         x_train, x_test = standardize(digits.x_train, digits.x_test)
         digits = digits._replace(x_train=x_train, x_test=x_test)
-    return steps_to_accuracy(seed, ReLU, True, 0.1, digits=digits)
+    return steps_to_accuracy(seed, ReLU, batch_norm, learning_rate, digits=digits, at_most=600)
 
 
-def tiny_batch_accuracy(seed: int, batch_norm: bool) -> float:
-    """Return the test accuracy after 600 steps of rate 0.05 on batches of two."""
-    net, _ = train_digits(seed, ReLU, batch_norm, 0.05, 600, batch_size=2, drop_last=True)
+BAD_PIXELS_STORED = StoredRun(
+    "bad_pixels",
+    badly_scaled_steps,
+    {
+        "standardise_first": [False, True],
+        "batch_norm": [False, True],
+        "learning_rate": BAD_RATES,
+    },
+    seeds=SEEDS,
+    tolerance=60.0,
+)
+
+
+@dataclass(frozen=True)
+class BadPixels:
+    """Steps to 90 % on badly scaled pixels.
+
+    Attributes
+    ----------
+    steps : dict of (bool, bool, float) to list of float
+        By standardised first or not, with batch norm or not, and the learning rate.
+    """
+
+    steps: dict[tuple[bool, bool, float], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Each pixel is multiplied by a random factor from 0.01 to 100: what repairs it, "
+    "batch norm or standardising the inputs?",
+    control="Neither, and both; the same factors, weights and batches, paired by seed.",
+    mode="Test accuracy with the statistics of the whole training set, every 10 steps.",
+)
+def bad_pixels(seeds: Sequence[int] | None = None) -> BadPixels:
+    """Return the four arms from the stored runs."""
+    runs = BAD_PIXELS_STORED.load(seeds)
+    return BadPixels(
+        {
+            (first, bn, rate): runs.select(
+                standardise_first=first, batch_norm=bn, learning_rate=rate
+            )
+            for first in (False, True)
+            for bn in (False, True)
+            for rate in BAD_RATES
+        }
+    )
+
+
+def tiny_batch_accuracy(seed: int, batch_norm: bool, batch_size: int = 2) -> float:
+    """Return the test accuracy after 600 steps of rate 0.05 on small batches."""
+    net, _ = train_digits(seed, ReLU, batch_norm, 0.05, 600, batch_size=batch_size, drop_last=True)
     return full_statistics_accuracy(net, load_digits())
+
+
+TINY_STORED = StoredRun(
+    "tiny_batches",
+    tiny_batch_accuracy,
+    {"batch_size": [2, BATCH_SIZE], "batch_norm": [False, True]},
+    seeds=SEEDS,
+    tolerance=0.05,
+)
+
+
+@dataclass(frozen=True)
+class TinyBatches:
+    """Test accuracy after training on batches of two, and of the book's size.
+
+    Attributes
+    ----------
+    accuracy : dict of (int, bool) to list of float
+        By batch size, and with batch norm or not.
+    """
+
+    accuracy: dict[tuple[int, bool], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="What becomes of batch norm when a batch holds two examples?",
+    control="The same batches without batch norm, paired by seed; and batches of 60.",
+    mode="Test accuracy with the statistics of the whole training set.",
+)
+def tiny_batches(seeds: Sequence[int] | None = None) -> TinyBatches:
+    """Return the accuracies of both batch sizes, with and without batch norm."""
+    runs = TINY_STORED.load(seeds)
+    return TinyBatches(
+        {
+            (m, bn): runs.select(batch_size=m, batch_norm=bn)
+            for m in (2, BATCH_SIZE)
+            for bn in (False, True)
+        }
+    )
+
+
+LARGE_WEIGHTS_STORED = StoredRun(
+    "large_weights",
+    final_accuracy,
+    {
+        "batch_norm": [False, True],
+        "learning_rate": [0.001, 0.1],
+        "gain": [1.0, 10.0],
+        "steps": [300],
+    },
+    seeds=SEEDS,
+    tolerance=0.03,
+)
+
+
+@dataclass(frozen=True)
+class LargeWeights:
+    """Test accuracy after 300 steps, for small rates and large initial weights.
+
+    Attributes
+    ----------
+    accuracy : dict of (float, float, bool) to list of float
+        By learning rate, gain, and with batch norm or not.
+    """
+
+    accuracy: dict[tuple[float, float, bool], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Is batch norm ahead for small learning rates and large initial weights too?",
+    control="The same weights and batches without batch norm, paired by seed; and He's weights.",
+    mode="Test accuracy with the statistics of the whole training set.",
+)
+def large_weights(seeds: Sequence[int] | None = None) -> LargeWeights:
+    """Return the accuracies from the stored runs."""
+    runs = LARGE_WEIGHTS_STORED.load(seeds)
+    return LargeWeights(
+        {
+            (rate, gain, bn): runs.select(learning_rate=rate, gain=gain, batch_norm=bn)
+            for gain in (1.0, 10.0)
+            for rate in (0.001, 0.1)
+            for bn in (False, True)
+        }
+    )
+
+
+class EpsilonRow(NamedTuple):
+    """One gain: medians over the seeds.
+
+    Attributes
+    ----------
+    gain : float
+        Factor on He's weights.
+    at_start : array, shape (3,)
+        Standard deviation of the median unit's z_norm in each hidden layer, before training.
+    later : array, shape (2,)
+        That of the last hidden layer after 5 and 10 steps.
+    steps, steps_without : float
+        To 90 % of the test images, with ε = 1e-5 and with ε = 1e-12.
+    """
+
+    gain: float
+    at_start: Floats
+    later: Floats
+    steps: float
+    steps_without: float
+
+
+@dataclass(frozen=True)
+class EpsilonAtWork:
+    """Where ε, and no longer the batch's variance, decides what batch norm divides by."""
+
+    rows: list[EpsilonRow]
+    card: Card | None = None
+
+
+@measured(
+    question="From which initial weights on is ε larger than the variance that it is added to, "
+    "and does that matter?",
+    control="ε = 1e-12 instead of 1e-5: the same weights and batches, paired by seed.",
+    mode="z_norm over all training images as one batch; test accuracy with the statistics of the "
+    "whole training set, every 5 steps.",
+)
+def epsilon_at_work(
+    seeds: Sequence[int] = SEEDS, gains: Sequence[float] = (1.0, 0.1, 0.01, 0.001)
+) -> EpsilonAtWork:
+    """Return how large z_norm is for small initial weights, at the start and soon after."""
+    rows = []
+    for gain in gains:
+        spreads = {
+            steps: np.median([_normalised_spread(s, gain, steps) for s in seeds], axis=0)
+            for steps in (0, 5, 10)
+        }
+        to_target = [
+            float(
+                np.median(
+                    [
+                        steps_to_accuracy(
+                            seed,
+                            ReLU,
+                            True,
+                            0.1,
+                            gain=gain,
+                            norm=norm,
+                            every=5,
+                            at_most=300,
+                        )
+                        for seed in seeds
+                    ]
+                )
+            )
+            for norm in (BatchNorm, SMALL_EPSILON)
+        ]
+        later = np.array([spreads[5][-1], spreads[10][-1]])
+        rows.append(EpsilonRow(gain, spreads[0], later, *to_target))
+    return EpsilonAtWork(rows)
+
+
+#: Batch norm whose ε is far below every variance here.
+SMALL_EPSILON = partial(BatchNorm, epsilon=1e-12)
+SMALL_EPSILON.__name__ = "with ε = 1e-12"  # type: ignore[attr-defined]
+
+
+def _normalised_spread(seed: int, gain: float, steps: int) -> Floats:
+    """Return the median unit's standard deviation of z_norm in each hidden layer."""
+    if steps:
+        net, _ = train_digits(seed, ReLU, True, 0.1, steps, gain=gain)
+    else:
+        weights, _ = np.random.default_rng(seed).spawn(2)
+        net = mlp(SIZES, ReLU, gain=gain, rng=weights)
+    spread = []
+    outputs = layer_outputs(net, load_digits().x_train, statistics="batch")
+    for layer, z_tilde in zip(net.layers, outputs, strict=True):
+        if isinstance(layer, BatchNorm):
+            spread.append(np.median(z_tilde.std(axis=0) / np.abs(layer.gamma)))
+    return np.array(spread)
 
 
 #: What can be done to the two features before descent.
@@ -488,11 +1097,12 @@ def descent_path(hessian: Floats, rate: float, steps: Floats) -> Floats:
 
 
 def steps_down(hessian: Floats, rate: float, tolerance: float = 1e-3) -> int:
-    """Return the steps until a thousandth of the starting distance is left, for rates below 2."""
+    """Return the steps of `descend` from `START`, for rates below 2."""
+    axes = np.linalg.eigh(hessian)[1]
 
     def arrived(step: int) -> bool:
         (w,) = descent_path(hessian, rate, np.array([step]))
-        return bool(np.linalg.norm(w) <= tolerance * np.linalg.norm(START))
+        return bool(np.abs(w @ axes).max() <= tolerance * np.abs(START @ axes).max())
 
     high = 1
     while not arrived(high):
