@@ -6,6 +6,7 @@ import numpy as np
 
 from bncourse.arrays import Floats
 from bncourse.chapters.algorithm import runs
+from bncourse.chapters.algorithm.figures import DEEP_GREEN, PLUM
 from bncourse.chapters.gaussian import sigmoid
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.figure import true_minus
@@ -136,18 +137,18 @@ def draw_float32_cliff(exponent: float, formula: str) -> FigureWithWords:
     """Draw the variances that float32 gives for 200 units, sorted."""
     variances = np.sort(runs.float32_variances(exponent, formula))
     negative = int(np.sum(variances < 0))
-    colour = VERMILION if formula == "one pass" else BLUE
+    colour = PLUM if formula == "one pass" else DEEP_GREEN
     with style():
         figure, ax = new_figure(5.6, 3.0)
-        ax.axhspan(-6, 0, color="#f3e3da", linewidth=0)
+        ax.axhspan(-6, 0, color="#e9e6de", linewidth=0)
         ax.axhline(1, color=INK, linewidth=1, linestyle=":")
         ax.plot(np.clip(variances, -5.5, 5.5), ".", color=colour, markersize=5)
         ax.set_ylim(-6, 6)
         ax.set_yticks([-5, 0, 1, 5], ["≤ −5", "0", "1", "≥ 5"])
-        ax.annotate("no variance is negative", (100, -5.2), ha="center", fontsize=10)
+        ax.annotate("below 0: impossible for a variance", (100, -4.9), ha="center", fontsize=10)
         ax.set_xlabel("unit, sorted by its variance")
         ax.set_ylabel("variance in float32")
-        ax.set_title(f"mean 10^{exponent:g}, {formula}: {negative} of 200 below zero")
+        ax.set_title(f"Mean 10^{exponent:g}, {formula}: {negative} of 200 are below 0")
     words = (
         f"{formula.capitalize()}, mean 10^{exponent:g}: variances from {_short(variances[0])} to "
         f"{_short(variances[-1])}, {negative} of 200 negative."

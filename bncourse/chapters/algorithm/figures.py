@@ -5,13 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from bncourse.arrays import Floats
-from bncourse.chapters.algorithm.runs import VarianceErrors, Window
+from bncourse.chapters.algorithm.runs import (
+    DOTS,
+    EPOCH,
+    Paths,
+    Quotients,
+    VarianceErrors,
+    Window,
+)
 from bncourse.chapters.gaussian import sigmoid
 from bncourse.display import FigureWithWords
+from bncourse.display.figure import true_minus
 from bncourse.display.style import (
     BLUE,
     CARD,
-    GREEN,
     GREY,
     INK,
     ORANGE,
@@ -19,11 +26,17 @@ from bncourse.display.style import (
     label_line,
     new_figure,
     style,
+    title,
 )
+
+#: Blue and orange mean with and without batch norm; these are for what is neither.
+PLUM, DEEP_GREEN = "#9C4A7C", "#007A59"
 
 __all__ = [
     "computation_graph",
+    "difference_quotients",
     "output_spread",
+    "removed_pushes",
     "sigmoid_window",
     "stopped_gradient",
     "variance_errors",
@@ -115,14 +128,14 @@ def output_spread(epsilons: tuple[float, float] = (1e-5, 1e-3)) -> FigureWithWor
 #: Nodes of the computation graph: name, formula, place.
 _NODES = (
     ("z", "$z$", (0.0, 1.0)),
-    ("mu", r"$\mu = \frac{1}{m}\sum z$", (0.85, 0.0)),
-    ("c", r"$c = z - \mu$", (1.7, 1.0)),
-    ("var", r"$\sigma^2 = \frac{1}{m}\sum c^2$", (2.75, 0.0)),
-    ("s", r"$s = (\sigma^2+\epsilon)^{-1/2}$", (4.75, 0.0)),
-    ("z_norm", r"$z_{norm} = c\,s$", (4.75, 1.0)),
-    ("z_tilde", r"$\tilde z = \gamma z_{norm} + \beta$", (6.95, 1.0)),
-    ("gamma", r"$\gamma$", (6.55, 0.0)),
-    ("beta", r"$\beta$", (7.35, 0.0)),
+    ("mu", r"$\mu$", (0.85, 0.0)),
+    ("c", r"$c = z - \mu$", (1.75, 1.0)),
+    ("var", r"$\sigma^2$", (2.65, 0.0)),
+    ("s", r"$s = (\sigma^2+\epsilon)^{-1/2}$", (4.15, 0.0)),
+    ("z_norm", r"$z_{norm} = c\,s$", (4.15, 1.0)),
+    ("z_tilde", r"$\tilde z = \gamma z_{norm} + \beta$", (6.6, 1.0)),
+    ("gamma", r"$\gamma$", (6.25, 0.0)),
+    ("beta", r"$\beta$", (6.95, 0.0)),
 )
 _EDGES = (
     ("z", "mu"),
@@ -147,26 +160,26 @@ def computation_graph() -> FigureWithWords:
     """
     paths = _paths("z", "z_norm")
     with style():
-        figure, ax = new_figure(7.2, 2.5)
+        figure, ax = new_figure(6.4, 2.6)
         boxes = {}
         for name, text, place in _NODES:
-            if name in ("gamma", "beta"):
-                edge = GREEN
-            else:
-                edge = ORANGE if name in ("mu", "var", "s") else BLUE
+            # What is one number for the whole batch is green.
+            edge = DEEP_GREEN if name in ("mu", "var", "s", "gamma", "beta") else INK
             box = {"boxstyle": "round,pad=0.4", "facecolor": CARD, "edgecolor": edge}
             boxes[name] = ax.annotate(
                 text,
                 place,
                 ha="center",
                 va="center",
-                fontsize=10.5,
+                fontsize=13,
                 bbox=box | {"linewidth": 1.6},
             )
-        ax.set_xlim(-0.3, 7.95)
-        ax.set_ylim(-0.4, 1.4)
+        ax.set_xlim(-0.3, 7.75)
+        ax.set_ylim(-0.35, 1.35)
         ax.axis("off")
-        ax.set_title(f"z reaches z_norm by {paths} paths")
+        ax.set_title(
+            f"z reaches z_norm by {paths} paths: {paths - 1} of them through μ or σ²", fontsize=14
+        )
         places = {name: place for name, _, place in _NODES}
         # The boxes are drawn first, so each arrow finds their borders and ends there.
         for start, end in _EDGES:
@@ -198,44 +211,166 @@ def _paths(start: str, end: str) -> int:
     return 1 if start == end else sum(_paths(b, end) for a, b in _EDGES if a == start)
 
 
-def stopped_gradient(
-    right: list[float], stopped: list[float], window: int = 10
-) -> FigureWithWords:
-    """Draw the training loss with the whole backward pass and with the stopped one.
+def removed_pushes(parts: dict[str, Floats]) -> FigureWithWords:
+    """Draw on the raw ruler what each part of the gradient asks of the four dots.
 
     Parameters
     ----------
-    right, stopped : list of float
-        Losses of each step.
-    window : int
-        Steps of the running mean.
+    parts : dict of str to array, shape (4,)
+        Parts of dz by their names; the last one is their sum.
 
     Returns
     -------
     FigureWithWords
     """
-    kernel = np.ones(window) / window
+    z = DOTS[:, 0]
     with style():
-        figure, ax = new_figure(6.4, 3.6)
-        for values, colour, text in (
-            (stopped, VERMILION, "stopped at μ and σ²"),
-            (right, BLUE, "whole backward pass"),
-        ):
-            smooth = np.convolve(values, kernel, "valid")
-            (line,) = ax.semilogy(np.arange(len(smooth)) + window, smooth, color=colour)
-            label_line(ax, line, text, at=len(smooth) // 3, offset=(0, 26), ha="left")
-        ax.set_xlabel("training step")
-        ax.set_ylabel(f"loss in nats, mean of {window} steps")
-        ax.set_title("Without the paths through μ and σ² training turns back")
-    a, b = np.mean(right[-24:]), np.mean(stopped[-24:])
-    # What the stopped run does step by step is chaotic; that it rises again is not.
-    lowest = np.min(np.convolve(stopped, np.ones(24) / 24, "valid"))
-    turns = "fallen lower before and risen again" if b > 1.1 * lowest else "fallen all the time"
+        figure, ax = new_figure(6.0, 3.6)
+        for row, (name, part) in enumerate(parts.items()):
+            y = -row
+            last = row == len(parts) - 1
+            colour = INK if last else GREY
+            ax.plot([0.2, 9], [y, y], color="#e4e2dc", linewidth=1)
+            ax.plot(z, np.full(4, y), "o", color=DEEP_GREEN, markersize=9)
+            for place, push in zip(z, part, strict=True):
+                if abs(push) > 1e-3:
+                    ax.annotate(
+                        "",
+                        (place + 4 * push, y - 0.22),
+                        (place, y - 0.22),
+                        arrowprops={
+                            "arrowstyle": "-|>",
+                            "color": colour,
+                            "linewidth": 2.4 if last else 1.8,
+                            "shrinkA": 0,
+                            "shrinkB": 0,
+                        },
+                    )
+                ax.annotate(
+                    f"{push + 0.0:.3f}".replace("-", "−"),
+                    (place, y + 0.18),
+                    ha="center",
+                    va="bottom",
+                    fontsize=12,
+                    color=colour,
+                    fontweight="bold" if last else "normal",
+                )
+            ax.annotate(
+                name,
+                (-0.55, y),
+                ha="right",
+                va="center",
+                fontsize=12.5,
+                color=colour,
+                fontweight="bold" if last else "normal",
+            )
+        ax.set_xlim(-3.2, 9.2)
+        ax.set_ylim(-len(parts) + 0.45, 0.75)
+        ax.set_xticks(z)
+        ax.set_yticks([])
+        ax.grid(visible=False)
+        ax.spines["left"].set_visible(False)
+        ax.set_xlabel("z")
+        ax.set_title("A shift and a stretch are taken out of the push")
+    words = "; ".join(
+        f"{name}: {', '.join(f'{push + 0.0:.3f}' for push in np.round(part, 3))}"
+        for name, part in parts.items()
+    )
+    return FigureWithWords(figure, true_minus(f"Pushes on the dots at 1, 3, 5 and 7. {words}."))
+
+
+def difference_quotients(quotients: Quotients) -> FigureWithWords:
+    """Draw how far central differences are from a right and from a wrong formula.
+
+    Parameters
+    ----------
+    quotients : Quotients
+        From `bncourse.chapters.algorithm.runs.difference_quotients`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    h = quotients.steps
+    with style():
+        figure, ax = new_figure(6.0, 3.7)
+        # Orders of magnitude: the third derivative here is about 1.
+        ax.loglog(h, h**2, "--", color=GREY, linewidth=1.2)
+        ax.loglog(h, 1e-16 / h, "--", color=GREY, linewidth=1.2)
+        (wrong,) = ax.loglog(h, quotients.wrong, "o-", color=PLUM)
+        (right,) = ax.loglog(h, quotients.right, "o-", color=DEEP_GREEN)
+        label_line(ax, wrong, "without the path through σ²", at=3, offset=(0, -14), ha="left")
+        label_line(ax, right, "whole formula", at=1, offset=(14, 8), ha="left")
+        ax.annotate("$h^2$", (3e-7, 9e-14), xytext=(8, -6), textcoords="offset points")
+        ax.annotate("$10^{-16}/h$", (1e-3, 1e-13), xytext=(6, 4), textcoords="offset points")
+        ax.axhline(1e-7, color=INK, linewidth=1, linestyle=":")
+        ax.annotate("we demand less", (2e-1, 8e-8), ha="right", va="top", fontsize=11)
+        ax.set_ylim(1e-14, 30)
+        ax.set_xlabel("step h of the nudge")
+        ax.set_ylabel("relative difference")
+        ax.set_title("A wrong formula stays wrong, whatever the step")
+    far, best = quotients.right[-1], quotients.right[int(np.argmin(np.abs(np.log(h / 1e-5))))]
+    low = quotients.wrong.min()
     words = (
-        f"After {len(right)} steps the training loss is {a:.2f} with the whole backward pass. "
-        "When the gradient is stopped at μ and σ² it is "
-        f"{'more than ten times' if b > 10 * a else 'less than ten times'} as much, "
-        f"and has {turns}."
+        f"The whole formula differs from central differences by {far:.0e} of its largest entry "
+        f"with a step of {h[-1]:g}, and by {'less' if best < 1e-8 else 'more'} than 1e-08 with "
+        f"1e-05. Without the path through σ² the difference is at least {low:.2f} for every step."
+    )
+    return FigureWithWords(figure, words)
+
+
+def stopped_gradient(paths: Paths) -> FigureWithWords:
+    """Draw losses and means of the first layer for each backward pass and each seed.
+
+    Parameters
+    ----------
+    paths : Paths
+        From `bncourse.chapters.algorithm.runs.train_with`; the whole backward pass first.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    steps = paths.losses.shape[-1]
+    colours = (BLUE, PLUM, DEEP_GREEN, GREY)
+    with style():
+        figure, axes = new_figure(6.6, 3.7, 1, 2)
+        for arm, colour in zip(range(len(paths.arms)), colours, strict=False):
+            for smooth, means in zip(paths.smooth[arm], paths.means[arm], strict=True):
+                axes[0].semilogy(np.arange(EPOCH, steps + 1), smooth, color=colour, linewidth=1.4)
+                axes[1].plot(np.arange(1, steps + 1), means, color=colour, linewidth=1.4)
+            for ax, values, lift in ((axes[0], paths.smooth, 1.5), (axes[1], paths.means, 1.0)):
+                middle = values.shape[-1] // 2
+                high = values[arm, :, middle:].max() * lift
+                ax.annotate(
+                    paths.arms[arm],
+                    (steps, high),
+                    xytext=(0, 5),
+                    textcoords="offset points",
+                    ha="right",
+                    va="bottom",
+                    color=colour,
+                    fontweight="bold",
+                )
+        axes[0].set_title(f"loss, mean of {EPOCH} steps", fontsize=11.5, fontweight="normal")
+        axes[1].set_title("mean |μ| of layer 1", fontsize=11.5, fontweight="normal")
+        for ax in axes:
+            ax.set_xlabel("training step")
+        axes[1].set_ylim(0, 1.2 * paths.means.max())
+        runs_away = all(
+            paths.means[k, :, -1].min() > 2 * paths.means[0].max()
+            for k in range(1, len(paths.arms))
+        )
+        title(
+            figure,
+            "Where the gradient stops, the means run away"
+            if runs_away
+            else "Where the gradient stops, the means need not run away",
+        )
+    words = " ".join(
+        f"{arm[0].upper()}{arm[1:]}: loss {last} in the last {EPOCH} of {steps} steps, lowest "
+        f"before {lowest}; mean |μ| of layer 1 {mean}."
+        for arm, lowest, last, mean, *_ in paths.rows()[1:]
     )
     return FigureWithWords(figure, words)
 
@@ -259,11 +394,28 @@ def variance_errors(errors: VarianceErrors) -> FigureWithWords:
     with style():
         figure, ax = new_figure(6.4, 3.9)
         for values, colour, text, at_point, offset in (
-            (errors.one_pass, VERMILION, "one pass: mean(z²) − mean(z)²", 9, (-12, 8)),
-            (errors.two_pass, BLUE, "two passes: mean((z − μ)²)", 7, (0, -14)),
+            (errors.one_pass, PLUM, "one pass: mean(z²) − mean(z)²", 9, (-12, 8)),
+            (errors.two_pass, DEEP_GREEN, "two passes: mean((z − μ)²)", 6, (0, -14)),
         ):
             (line,) = ax.loglog(errors.means, values, "o-", color=colour)
             label_line(ax, line, text, at=at_point, offset=offset, ha="right")
+        # u is half the distance from 1 to the next float32.
+        u = 2.0**-24
+        for values, text in (
+            (u * errors.means**2, r"$u\,\mu^2$"),
+            ((u * errors.means) ** 2, r"$(u\,\mu)^2$"),
+        ):
+            seen = values > 2e-8
+            ax.loglog(errors.means[seen], values[seen], "--", color=GREY, linewidth=1.2)
+            k = min(int(np.searchsorted(values, 3e-5)), len(values) - 1)
+            ax.annotate(
+                text,
+                (errors.means[k], values[k]),
+                xytext=(8, -6),
+                textcoords="offset points",
+                va="top",
+                color="#555555",
+            )
         ax.axhline(1.0, color=INK, linewidth=1, linestyle=":")
         ax.annotate(
             "100 % wrong",
@@ -274,10 +426,10 @@ def variance_errors(errors: VarianceErrors) -> FigureWithWords:
             ha="right",
             va="top",
         )
-        ax.set_ylim(bottom=3e-9)
+        ax.set_ylim(bottom=1e-9)
         ax.set_xlabel("mean of the data (standard deviation 1)")
         ax.set_ylabel("relative error of the variance")
-        ax.set_title("One pass over float32 loses the variance")
+        ax.set_title("One pass fails at means that two passes bear")
     words = (
         f"Median relative error of the variance of 200 units in float32. One pass: "
         f"{100 * at(errors.one_pass, 1e3):.0f} % with a mean of 1,000 and more than "

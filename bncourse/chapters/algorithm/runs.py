@@ -6,7 +6,8 @@ import ast
 import inspect
 import textwrap
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,10 +22,12 @@ from bncourse.chapters.common import (
     train_digits,
 )
 from bncourse.chapters.gaussian import gaussian_mean, sigmoid
+from bncourse.chapters.measured import measured
 from bncourse.data import load_digits
-from bncourse.layers import Layer
+from bncourse.display.card import Card
+from bncourse.layers import Dense, Layer
 from bncourse.network import Sequential, mlp
-from bncourse.normalization import BatchNorm
+from bncourse.normalization import BatchNorm, batch_norm, batch_norm_backward
 from bncourse.statistics import population_statistics, preserve_statistics, set_statistics
 
 
@@ -291,6 +294,182 @@ def stopped_losses(seed: int, stopped: bool, steps: int = 300, rate: float = 0.1
     norm = StoppedBatchNorm if stopped else BatchNorm
     _, history = train_digits(seed, ReLU, True, rate, steps, norm=norm)
     return history.loss
+
+
+#: The four dots of the course.
+DOTS = np.array([[1.0], [3.0], [5.0], [7.0]])
+
+
+class Quotients(NamedTuple):
+    """How far central differences are from two formulas of dz, for the four dots.
+
+    Attributes
+    ----------
+    steps : array, shape (k,)
+        h.
+    right, wrong : array, shape (k,)
+        Largest difference, relative to the largest entry of dz: of the whole formula, and of the
+        one that stops at σ².
+    """
+
+    steps: Floats
+    right: Floats
+    wrong: Floats
+
+
+def difference_quotients(steps: Sequence[float] | Floats) -> Quotients:
+    """Return how the difference to central differences depends on their step.
+
+    The cost is the square of the output of the dot at 7, with γ = 2, β = 1 and ε = 10⁻⁵.
+
+    Parameters
+    ----------
+    steps : sequence of float
+        Values of h.
+
+    Returns
+    -------
+    Quotients
+    """
+    gamma, beta, epsilon, m = np.array([2.0]), np.array([1.0]), 1e-5, len(DOTS)
+
+    def cost(z: Floats) -> float:
+        return float(batch_norm(z, gamma, beta, epsilon)[0][-1, 0] ** 2)
+
+    z_tilde, cache = batch_norm(DOTS, gamma, beta, epsilon)
+    dz_tilde = np.zeros_like(z_tilde)
+    dz_tilde[-1] = 2 * z_tilde[-1]
+    dz, dgamma, _ = batch_norm_backward(dz_tilde, cache)
+    without = dz + gamma * cache.inv_std * cache.z_norm * dgamma / m
+    errors = []
+    for h in steps:
+        nudges = h * np.eye(m)[:, :, np.newaxis]
+        slopes = [(cost(DOTS + nudge) - cost(DOTS - nudge)) / (2 * h) for nudge in nudges]
+        numeric = np.reshape(slopes, dz.shape)
+        errors.append([np.abs(numeric - f).max() / np.abs(dz).max() for f in (dz, without)])
+    right, wrong = np.transpose(errors)
+    return Quotients(np.asarray(steps, float), right, wrong)
+
+
+def without_gamma_and_beta(n: int) -> BatchNorm:
+    """Return a batch norm whose γ and β stay 1 and 0; its backward pass is whole."""
+    return BatchNorm(n, affine=False)
+
+
+#: Steps of the running means of a loss: about one epoch.
+EPOCH = 24
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What training does with each of several backward passes.
+
+    Attributes
+    ----------
+    arms : tuple of str
+        What each backward pass is.
+    losses : array, shape (arms, seeds, steps)
+        Of each step, in nats.
+    means : array, shape (arms, seeds, steps)
+        |μ| of the first layer's z over the batch, mean over the units.
+    lengths : array, shape (arms, seeds, steps)
+        ‖w‖ of the first layer, all units together.
+    accuracies : array, shape (arms, seeds)
+        Of the test images, after training.
+    card : Card
+    """
+
+    arms: tuple[str, ...]
+    losses: Floats
+    means: Floats
+    lengths: Floats
+    accuracies: Floats
+    card: Card | None = None
+
+    @property
+    def smooth(self) -> Floats:
+        """Running means of the losses over `EPOCH` steps: the first is that of steps 1 to 24."""
+        windows = np.lib.stride_tricks.sliding_window_view(self.losses, EPOCH, axis=-1)
+        return np.asarray(windows.mean(axis=-1))
+
+    def rows(self) -> list[list[Any]]:
+        """Return the state before training, and each arm's lowest and last loss and its end.
+
+        Of the first layer |μ| and ‖w‖, then the accuracy; each is a range over the seeds.
+        """
+        lowest, last = self.smooth.min(axis=-1), self.smooth[..., -1]
+        first = self.means[..., 0], self.lengths[..., 0]
+        before = ["before training", "", "", _span(first[0]), _span(first[1], 1), ""]
+        return [before] + [
+            [
+                arm,
+                _span(lowest[k]),
+                _span(last[k]),
+                _span(self.means[k, :, -1]),
+                _span(self.lengths[k, :, -1], 1),
+                _span(self.accuracies[k]),
+            ]
+            for k, arm in enumerate(self.arms)
+        ]
+
+
+def _span(values: Floats, digits: int = 2) -> str:
+    """Return the range of a few numbers in words: one number if they are alike."""
+    low, high = (f"{value:.{digits}f}" for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+@measured(
+    question="What does training do when the gradient does not come back along all paths?",
+    control="Batch norm with its whole backward pass, from the same weights and batches, paired "
+    "by seed.",
+    mode="Losses, means and lengths in training mode, with the batch's statistics; test accuracy "
+    "with the statistics of the whole training set.",
+)
+def train_with(
+    norms: Mapping[str, Callable[[int], Layer]],
+    seeds: Sequence[int] = range(5),
+    steps: int = 300,
+    rate: float = 0.1,
+) -> Paths:
+    """Train the book's ReLU network with several kinds of batch norm, and watch its first layer.
+
+    Parameters
+    ----------
+    norms : mapping of str to callable
+        What batch norm is in each arm.
+    seeds : sequence of int
+        The same weights and batches in each arm.
+    steps : int
+        Updates.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    Paths
+    """
+    shape = len(norms), len(seeds), steps
+    losses, means, lengths = np.empty(shape), np.empty(shape), np.empty(shape)
+    accuracies = np.empty(shape[:2])
+    for arm, norm in enumerate(norms.values()):
+        for k, seed in enumerate(seeds):
+            watched: list[tuple[float, float]] = []
+
+            def watch(net: Sequential, watched: list[tuple[float, float]] = watched) -> None:
+                dense, cache = net.layers[0], net.batch_norms[0].cache
+                assert isinstance(dense, Dense)
+                assert cache is not None
+                length = float(np.linalg.norm(dense.w))
+                watched.append((float(np.mean(np.abs(cache.mean))), length))
+
+            net, history = train_digits(
+                seed, ReLU, True, rate, steps, norm=norm, after_backward=watch
+            )
+            losses[arm, k] = history.loss
+            means[arm, k], lengths[arm, k] = np.transpose(watched)
+            accuracies[arm, k] = full_statistics_accuracy(net, load_digits())
+    return Paths(tuple(norms), losses, means, lengths, accuracies)
 
 
 def float32_variances(exponent: float, formula: str, m: int = 60, units: int = 200) -> Floats:
