@@ -319,33 +319,34 @@ def difference_quotients(quotients: Quotients) -> FigureWithWords:
     return FigureWithWords(figure, words)
 
 
-def stopped_gradient(paths: Paths) -> FigureWithWords:
-    """Draw losses and means of the first layer for each backward pass and each seed.
+def stopped_gradient(paths: Paths, names: tuple[str, str]) -> FigureWithWords:
+    """Draw losses and means of the first layer for two backward passes and each seed.
 
     Parameters
     ----------
     paths : Paths
-        From `bncourse.chapters.algorithm.runs.train_with`; the whole backward pass first.
+        From `bncourse.chapters.algorithm.runs.train_with`.
+    names : tuple of str
+        Two of its arms, the whole backward pass first.
 
     Returns
     -------
     FigureWithWords
     """
     steps = paths.losses.shape[-1]
-    colours = (BLUE, PLUM, DEEP_GREEN, GREY)
+    arms = [paths.arms.index(name) for name in names]
     with style():
         figure, axes = new_figure(6.6, 3.7, 1, 2)
-        for arm, colour in zip(range(len(paths.arms)), colours, strict=False):
+        for arm, colour in zip(arms, (BLUE, PLUM), strict=True):
             for smooth, means in zip(paths.smooth[arm], paths.means[arm], strict=True):
                 axes[0].semilogy(np.arange(EPOCH, steps + 1), smooth, color=colour, linewidth=1.4)
                 axes[1].plot(np.arange(1, steps + 1), means, color=colour, linewidth=1.4)
-            for ax, values, lift in ((axes[0], paths.smooth, 1.5), (axes[1], paths.means, 1.0)):
+            for ax, values in ((axes[0], paths.smooth), (axes[1], paths.means)):
                 middle = values.shape[-1] // 2
-                high = values[arm, :, middle:].max() * lift
                 ax.annotate(
                     paths.arms[arm],
-                    (steps, high),
-                    xytext=(0, 5),
+                    (steps, values[arm, :, middle:].max()),
+                    xytext=(0, 8),
                     textcoords="offset points",
                     ha="right",
                     va="bottom",
@@ -356,23 +357,22 @@ def stopped_gradient(paths: Paths) -> FigureWithWords:
         axes[1].set_title("mean |μ| of layer 1", fontsize=11.5, fontweight="normal")
         for ax in axes:
             ax.set_xlabel("training step")
-        axes[1].set_ylim(0, 1.2 * paths.means.max())
-        runs_away = all(
-            paths.means[k, :, -1].min() > 2 * paths.means[0].max()
-            for k in range(1, len(paths.arms))
-        )
+        axes[1].set_ylim(0, 1.2 * paths.means[arms].max())
+        whole, stopped = paths.means[arms]
+        runs_away = bool(stopped[:, -1].min() > 2 * whole.max())
         title(
             figure,
-            "Where the gradient stops, the means run away"
+            "Stopped, μ runs away and the loss is larger"
             if runs_away
-            else "Where the gradient stops, the means need not run away",
+            else "Stopped, μ stays where it is",
         )
+    rows = {row[0]: row for row in paths.rows()}
     words = " ".join(
-        f"{arm[0].upper()}{arm[1:]}: loss {last} in the last {EPOCH} of {steps} steps, lowest "
-        f"before {lowest}; mean |μ| of layer 1 {mean}."
-        for arm, lowest, last, mean, *_ in paths.rows()[1:]
+        f"{name[0].upper()}{name[1:]}: loss {rows[name][2]} in the last {EPOCH} of {steps} steps, "
+        f"lowest {rows[name][1]}; mean |μ| of layer 1 {rows[name][3]} at the end."
+        for name in names
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, paths.card)
 
 
 def variance_errors(errors: VarianceErrors) -> FigureWithWords:
