@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from bncourse import BatchNorm, Dense, ReLU
 from bncourse.chapters.algorithm import explore, figures, runs
+from bncourse.display import Card
 
 from .checks import (
     check_controls,
@@ -16,9 +18,9 @@ from .checks import (
     check_range,
     check_words,
     explorables_of,
-    losses,
     numbers,
     record,
+    title_of,
 )
 
 EXPLORABLES = (
@@ -40,6 +42,25 @@ def variance_errors(one_pass, negative):
     )
 
 
+def paths(loss, mean):
+    """Return two arms that were made up: whole, and stopped with this loss and this mean."""
+    whole, flat = np.full((2, 60), 0.05), np.full((2, 60), 0.4)
+    return runs.Paths(
+        arms=("whole", "stopped"),
+        losses=np.array([whole, np.full_like(whole, loss)]),
+        means=np.array([flat, np.full_like(flat, mean)]),
+        lengths=np.full((2, 2, 60), 14.0),
+        accuracies=np.ones((2, 2)),
+        card=Card("Why?", "The whole one.", "Training.", {"seed": [0, 1]}),
+    )
+
+
+def quotients(best):
+    steps = 10.0 ** np.arange(-10, 0)
+    right = np.where(steps == 0.1, 4e-4, best)
+    return runs.Quotients(steps, right, np.full(10, 1.1))
+
+
 def window(mean, sd):
     return runs.sigmoid_window(mean, sd)
 
@@ -55,12 +76,21 @@ CALLS = {
         (((1e-8, 1e-4),), r"0\.0001 for ε = 1e-08 and 0\.01 for ε = 0\.0001"),
     ],
     "computation_graph": [((), r"2 edges enter .* 4 paths")],
+    "difference_quotients": [
+        ((quotients(1e-11),), r"4e-04 .* step of 0\.1, and by less than 1e-08 .* at least 1\.10 "),
+        ((quotients(1e-3),), r"by more than 1e-08 with 1e-05"),
+    ],
+    "removed_pushes": [
+        (({"direct": np.array([0, 0, 0, 1.0])},), r"direct: 0\.000, 0\.000, 0\.000, 1\.000\."),
+        (({"shift": np.full(4, -0.25)},), r"shift: −0\.250, −0\.250, −0\.250, −0\.250\."),
+    ],
     "stopped_gradient": [
-        ((losses(0.01), losses(0.02)), r"After 60 steps .* less than ten times .* all the time"),
         (
-            (losses(0.01), [*losses(0.5)[:40], *[2.0] * 30]),
-            r"more than ten times .* lower before and risen again",
+            (paths(0.5, 4.0), ("whole", "stopped")),
+            r"Whole: loss 0\.05 in .* of 60 steps, lowest 0\.05; .* 0\.40 at the end\. "
+            r"Stopped: loss 0\.50 .* layer 1 4\.00 at the end",
         ),
+        ((paths(0.05, 0.4), ("whole", "stopped")), r"Stopped: loss 0\.05 .* layer 1 0\.40 at"),
     ],
     "variance_errors": [
         ((variance_errors(2.0, 0.4),), r"200 % .* more than 100 % .* 40 % .* less than 1e-07"),
@@ -108,6 +138,42 @@ def test_the_fresh_network_is_the_one_of_the_book_before_training():
     assert all(layer.batches_seen == 0 for layer in net.batch_norms)
     np.testing.assert_array_equal(net.theta, runs.fresh_network(3).theta)
     assert not np.array_equal(net.theta, runs.fresh_network(4).theta)
+
+
+def test_the_title_says_whether_the_means_run_away():
+    for mean, title in ((4.0, "μ runs away"), (0.4, "μ stays")):
+        figure = figures.stopped_gradient(paths(0.5, mean), ("whole", "stopped")).figure
+        assert title in title_of(figure)
+
+
+def test_a_loss_is_smoothed_over_an_epoch_from_its_first_full_window():
+    made = paths(0.5, 4.0)
+    losses = np.arange(60.0) * np.ones((2, 2, 1))
+    smooth = dataclasses.replace(made, losses=losses).smooth
+    assert smooth.shape == (2, 2, 60 - runs.EPOCH + 1)
+    assert smooth[0, 0, 0] == (runs.EPOCH - 1) / 2
+    assert [row[0] for row in made.rows()] == ["before training", "whole", "stopped"]
+
+
+def test_difference_quotients_tell_a_wrong_formula_from_a_right_one():
+    found = runs.difference_quotients([1e-5, 1e-1])
+    assert found.right[0] < 1e-8 < 1e-5 < found.right[1]
+    assert found.wrong.min() > 1
+
+
+def test_each_colleague_has_lost_another_term(rng):
+    z, dz_tilde, gamma = rng.normal(size=(9, 2)), rng.normal(1.0, 1.0, (9, 2)), np.full(2, 2.0)
+    std = np.sqrt(z.var(axis=0) + 1e-5)
+    z_norm = (z - z.mean(axis=0)) / std
+    first, second = (
+        f(dz_tilde, z_norm, std, gamma) for f in (runs.first_colleague, runs.second_colleague)
+    )
+    np.testing.assert_allclose(first.sum(axis=0), gamma / std * dz_tilde.sum(axis=0), rtol=1e-9)
+    assert np.abs(np.sum(first * z_norm, axis=0)).max() < 1e-3
+    assert np.abs(second.sum(axis=0)).max() < 1e-12
+    stretch = gamma / std * np.sum(dz_tilde * z_norm, axis=0)
+    np.testing.assert_allclose(np.sum(second * z_norm, axis=0), stretch, rtol=1e-9, atol=1e-9)
+    assert np.abs(stretch).max() > 1
 
 
 def test_the_paths_of_the_graph_are_counted():

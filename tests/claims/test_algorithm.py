@@ -35,6 +35,23 @@ from .common import each_triple, median
 EPSILON = 1e-5
 
 
+class StoppedAtMean(BatchNorm):
+    """Batch norm whose backward pass takes μ alone for a constant."""
+
+    def _backward(self, dz):
+        super()._backward(dz)
+        cache, m = self.cache, len(dz)
+        return cache.gamma * cache.inv_std * (dz - cache.z_norm * self.grads["gamma"] / m)
+
+
+class StoppedAtVariance(BatchNorm):
+    """Batch norm whose backward pass takes σ² alone for a constant."""
+
+    def _backward(self, dz):
+        super()._backward(dz)
+        return self.cache.gamma * self.cache.inv_std * (dz - self.grads["beta"] / len(dz))
+
+
 def normalise(z, epsilon=EPSILON):
     n = z.shape[1]
     return batch_norm(z, np.ones(n), np.zeros(n), epsilon)[0]
@@ -51,6 +68,32 @@ def test_a16_stopping_the_gradient_costs_four_times_the_loss(seeds):
         median(np.mean(runs.stopped_losses(s, k)[-24:]) for s in seeds) for k in (False, True)
     )
     assert stopped / right >= 4
+
+
+def test_with_the_gradient_stopped_the_means_of_the_first_layer_run_away():
+    norms = {
+        "whole": BatchNorm,
+        "both": runs.StoppedBatchNorm,
+        "mean": StoppedAtMean,
+        "variance": StoppedAtVariance,
+        "plain": runs.without_gamma_and_beta,
+    }
+    paths = runs.train_with(norms, SEEDS)
+    growth = dict(zip(paths.arms, paths.means[..., -1] / paths.means[..., 0], strict=True))
+    length = dict(zip(paths.arms, paths.lengths[..., -1] / paths.lengths[..., 0], strict=True))
+    last = dict(zip(paths.arms, paths.smooth[..., -1], strict=True))
+    lowest = dict(zip(paths.arms, paths.smooth.min(axis=-1), strict=True))
+    assert growth["both"].min() > 7
+    assert growth["mean"].min() > 3
+    assert length["both"].min() > 1.3
+    for arm in ("whole", "plain", "variance"):
+        assert 0.8 < growth[arm].min() < growth[arm].max() < 1.2
+        assert length[arm].max() < 1.1
+        assert last[arm].max() < 0.07
+    for arm in ("both", "mean"):  # it falls at first, and rises again
+        assert (last[arm] > 1.2 * lowest[arm]).all()
+        assert (last[arm] > 7 * last["whole"]).all()
+    assert (last["variance"] > last["whole"]).all()
 
 
 @each_triple

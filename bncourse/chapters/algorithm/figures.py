@@ -304,7 +304,7 @@ def difference_quotients(quotients: Quotients) -> FigureWithWords:
         ax.annotate("$h^2$", (3e-7, 9e-14), xytext=(8, -6), textcoords="offset points")
         ax.annotate("$10^{-16}/h$", (1e-3, 1e-13), xytext=(6, 4), textcoords="offset points")
         ax.axhline(1e-7, color=INK, linewidth=1, linestyle=":")
-        ax.annotate("we demand less", (2e-1, 8e-8), ha="right", va="top", fontsize=11)
+        ax.annotate("tolerance", (2e-1, 8e-8), ha="right", va="top", fontsize=11)
         ax.set_ylim(1e-14, 30)
         ax.set_xlabel("step h of the nudge")
         ax.set_ylabel("relative difference")

@@ -351,6 +351,18 @@ def difference_quotients(steps: Sequence[float] | Floats) -> Quotients:
     return Quotients(np.asarray(steps, float), right, wrong)
 
 
+def first_colleague(dz_tilde: Floats, z_norm: Floats, std: Floats, gamma: Floats) -> Floats:
+    """Return dz with a mistake, to be found from what it returns."""
+    dz: Floats = gamma / std * (dz_tilde - z_norm * np.mean(dz_tilde * z_norm, axis=0))
+    return dz
+
+
+def second_colleague(dz_tilde: Floats, z_norm: Floats, std: Floats, gamma: Floats) -> Floats:
+    """Return dz with another mistake."""
+    dz: Floats = gamma / std * (dz_tilde - np.mean(dz_tilde, axis=0))
+    return dz
+
+
 def without_gamma_and_beta(n: int) -> BatchNorm:
     """Return a batch norm whose γ and β stay 1 and 0; its backward pass is whole."""
     return BatchNorm(n, affine=False)
@@ -416,7 +428,7 @@ class Paths:
 def _span(values: Floats, digits: int = 2) -> str:
     """Return the range of a few numbers in words: one number if they are alike."""
     low, high = (f"{value:.{digits}f}" for value in (values.min(), values.max()))
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else f"{low}–{high}"
 
 
 @measured(
