@@ -158,7 +158,7 @@ def _ruler(
     ax: Any,
     y: float,
     places: Sequence[float] | Floats,
-    labels: Sequence[float] | Floats | None = (),
+    labels: Any = (),
     above: bool = False,
     begin: float = -100.0,
 ) -> None:
