@@ -103,7 +103,7 @@ def draw_activation_window(activation: str, gamma: float, beta: float) -> Figure
     margin = 0.25 * (high - low)
     density = np.exp(-0.5 * ((z - beta) / gamma) ** 2)
     with style():
-        figure, axes = new_figure(6.0, 3.0, 1, 2, width_ratios=[1.6, 1])
+        figure, axes = new_figure(5.6, 2.8, 1, 2, width_ratios=[1.6, 1])
         shade = low + 0.6 * (high - low) * density
         axes[0].fill_between(z, low, shade, color="#dcdad2", linewidth=0)
         axes[0].plot(z, f(z), color=GREY, linewidth=1.4)
