@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from bncourse.arrays import Floats
 from bncourse.chapters.algorithm.runs import CURVES, VarianceErrors, Window, calculate
@@ -59,19 +60,20 @@ def lower_ruler(z: Floats, gamma: float, beta: float) -> FigureWithWords:
         ("A tick for each standard deviation", ticks, ticks),
         (f"γ = {gamma:g}, β = {beta:g}: same points, other labels", ticks, gamma * ticks + beta),
     )
+    numbers = MaxNLocator(10, integer=True).tick_values(z.min() - 1, z.max() + 1)
     with style():
         figure, axes = new_figure(6.4, 6.6, len(frames), 1)
         for k, (ax, (text, places, labels)) in enumerate(zip(axes, frames, strict=True)):
-            _ruler(ax, 1.0, range(int(z.min()) - 1, int(z.max()) + 2), above=True)
+            _ruler(ax, 1.0, numbers, above=True)
             _ruler(ax, 0.0, mu + sd * places, labels)
             _dots(ax, z, np.full(len(z), 1.0))
             if k:
                 out = (gamma if k == 2 else 1.0) * result.z_norm + (beta if k == 2 else 0.0)
-                for value, new in zip(z, out, strict=True):
+                for value, new, height in zip(z, out, _heights(z / sd), strict=True):
                     ax.plot([value] * 2, [0.92, 0.06], color=GREY, linewidth=1)
                     ax.annotate(
                         true_minus(f"{new:.2f}"),
-                        (value, 0.5),
+                        (value, height),
                         ha="center",
                         va="center",
                         fontweight="bold",
@@ -152,6 +154,12 @@ def one_lower_ruler(first: Floats, second: Floats, gamma: float, beta: float) ->
         f"{means[1]:g} comes out as {_list(out[1])}. Both have mean {np.mean(out[1]):g}."
     )
     return FigureWithWords(figure, true_minus(words))
+
+
+def _heights(places: Floats) -> list[float]:
+    """Return the heights of the labels at some places: on three lines where it is narrow."""
+    close = len(places) > 1 and float(np.diff(np.sort(places)).min()) < 0.45
+    return [(0.74, 0.5, 0.26)[k % 3] if close else 0.5 for k in range(len(places))]
 
 
 def _ruler(
