@@ -10,7 +10,8 @@ CONFORMANCE := .venv-conformance
 BENCH := .venv-bench
 FORWARD := .venv-forward
 BOOK := _build/html/index.html
-NOTEBOOKS := $(wildcard book/*.ipynb)
+# Which notebooks; all, unless it is given.
+NOTEBOOKS :=
 
 # The matrices of the course are small: more threads only get in each other's way.
 export OPENBLAS_NUM_THREADS = 1

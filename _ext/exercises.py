@@ -19,8 +19,8 @@
 The cells of code below it that are tagged ``exercise-solution`` and ``exercise-check`` belong to
 its solution, and so does a ``{solution}`` between or after them. What a reader is to write stands
 between two marks, as ``tools/practice.py`` says; with it the page links to the practice notebook.
-``:needs:`` names the cells that this notebook needs first. ``:do:`` makes the form that stands in
-the middle of a page.
+``:needs:`` names the cells that this notebook needs first, ``:keeps:`` what it writes to
+``my_layer.py`` for the last chapter. ``:do:`` makes the form that stands in the middle of a page.
 
     ::::{predict} What will happen?
     :label: predict-motivation-bowl
@@ -142,6 +142,7 @@ class Exercise(_Task):
         "difficulty": directives.unchanged_required,
         "minutes": directives.positive_int,
         "needs": directives.unchanged,
+        "keeps": directives.unchanged,
         "do": directives.flag,
     }
 

@@ -3,7 +3,8 @@
 Roles that no longer exist go. So do the theme's source maps, MathJax on pages without a formula,
 and the search index on pages that don't search. Scripts wait until the page can be read, and
 MathJax until it has been painted; pictures below the first wait until the reader comes near them,
-with their place kept free. The button of the sidebar that shows deeper pages gets a name.
+with their place kept free. The button of the sidebar that shows deeper pages gets a name, and
+these pages get their numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 #: Loaded by the theme on every page for a search while typing, which this book does not have.
 SEARCH = re.compile(
@@ -29,6 +32,27 @@ UNNAMED = re.compile(
 )
 NAMED = r'<summary aria-label="Pages below">\1<i style="font-style: normal">▾</i>'
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
+
+
+#: The second page below chapter 6 is ``06-2-fold``.
+DEEPER = re.compile(r"book/(\d\d)-(\d)-")
+
+
+def number_deeper_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Give the pages below a chapter their numbers: 6.2 is the second below chapter 6.
+
+    Sphinx would number each chapter's own sections in the same row.
+    """
+    numbered = []
+    for page, toc in env.tocs.items():
+        if found := DEEPER.match(page):
+            number = (int(found[1]), int(found[2]))
+            title, *sections = toc.findall(nodes.reference)
+            env.titles[page]["secnumber"] = title["secnumber"] = number
+            # An empty number is none; without it a section would take that of its page.
+            env.toc_secnumbers[page] = {"": number} | {s["anchorname"]: () for s in sections}
+            numbered.append(page)
+    return numbered
 
 
 def mend_roles(
@@ -124,6 +148,8 @@ def remove_source_maps(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.add_js_file("course.js", loading_method="defer")
+    # After Sphinx has numbered the chapters.
+    app.connect("env-get-updated", number_deeper_pages, priority=900)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", help_search)
     app.connect("html-page-context", drop_mathjax, priority=900)

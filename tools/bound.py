@@ -6,12 +6,17 @@ A number of a paragraph must be in an output of its section, in that output's ca
 there; in a section without code, anywhere on the page. So when a run's parameter changes and the
 notebooks are refreshed, a sentence with the old number is found. What is no result (a number of a
 derivation, a year) stands in book/numbers.yml, with its reason.
+
+The index, the glossary and the README have no outputs. A number there counts something in this
+repository (`counted`), or numbers.yml says where it is from: `25: from book/01-motivation` holds
+as long as an output of that page gives 25.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -23,10 +28,15 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 EXCEPTIONS = Path("book/numbers.yml")
+TEXTS = ("book/index", "book/glossary", "README")
+SOURCE = re.compile(r"from (book/\S+)$")
 NUMBER = re.compile(r"(?<![\w.,^{])\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])")
-#: What a paragraph holds besides its own words: code, formulas, addresses, targets, citations.
+#: What a paragraph holds besides its own words: the numbers of a list or of a chapter, code,
+#: formulas, addresses, targets, citations.
 NOT_PROSE = re.compile(
-    r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|^\([\w-]+\)=$|https?://\S+", re.S | re.M
+    r"^\d+\. |^\| \d |```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|^\([\w-]+\)=$"
+    r"|https?://\S+",
+    re.S | re.M,
 )
 
 
@@ -106,6 +116,29 @@ def exceptions(root: Path = ROOT) -> dict[str, dict[Any, str]]:
     return data
 
 
+def counted(root: Path = ROOT) -> set[Decimal]:
+    """Return what may be said of the repository itself: its counts, and the oldest Python."""
+    claims = yaml.safe_load((root / "book/claims.yml").read_text(encoding="utf-8"))
+    gallery = nbformat.read(root / "book/bug-gallery.ipynb", as_version=4)
+    texts = (cell.source for cell in gallery.cells if cell.cell_type == "markdown")
+    bugs = sum(len(re.findall(r"^## \d+\. ", text, re.MULTILINE)) for text in texts)
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {Decimal(len(claims["claims"])), Decimal(bugs)} | numbers(project["requires-python"])
+
+
+def from_pages(entries: dict[Any, str], root: Path) -> list[str]:
+    """Return the numbers that the page they are said to be from doesn't give."""
+    wrong = []
+    for number, reason in entries.items():
+        source = SOURCE.match(reason)
+        if source:
+            notebook = nbformat.read(root / f"{source[1]}.ipynb", as_version=4)
+            outputs = (_text(o) for c in notebook.cells for o in c.get("outputs", []))
+            if _plain(str(number)) not in numbers("\n".join(outputs)):
+                wrong.append(f"{number} is no output of {source[1]}")
+    return wrong
+
+
 def check(root: Path = ROOT) -> list[str]:
     """Return what is wrong on the pages that are not pending, and needless exceptions."""
     excepted = exceptions(root)
@@ -123,6 +156,14 @@ def check(root: Path = ROOT) -> list[str]:
             for number in mine
             if str(_plain(str(number))) not in needed
         ]
+    for page in (text for text in TEXTS if (root / f"{text}.md").exists()):
+        mine = excepted.pop(page, {})
+        known = counted(root) | {_plain(str(number)) for number in mine}
+        said = numbers(prose((root / f"{page}.md").read_text(encoding="utf-8")))
+        wrong += [
+            f"{page}: {number} is said to be from nowhere" for number in sorted(said - known)
+        ]
+        wrong += [f"{page}: {text}" for text in from_pages(mine, root)]
     return wrong + [f"{page}: has exceptions and is not checked" for page in excepted]
 
 

@@ -4,7 +4,7 @@
     python tools/notebooks.py check      say which are not as refresh would write them
     python tools/notebooks.py test       check, execute, and compare with what is stored
 
-Each takes the notebooks that it is for, or else all of ``book/``; ``test`` hands options that it
+Each takes the notebooks that it is for, or else those of all pages; ``test`` hands options that it
 does not know on to pytest.
 
 The normal form holds nothing that changes from run to run: no timestamps, no widget state, no
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pages
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -186,8 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--cell-timeout", type=int, default=CELL_TIMEOUT, metavar="SECONDS")
     options, unknown = parser.parse_known_args(arguments)
-    # No shell of Windows makes names out of book/*.ipynb.
-    paths = options.paths or sorted((ROOT / "book").glob("*.ipynb"))
+    paths = options.paths or pages.notebooks()
     if options.command == "test":
         return test(paths, unknown, options.cell_timeout)
     if unknown:

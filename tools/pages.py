@@ -102,7 +102,6 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 PENDING = frozenset(
     {
         "book/01-motivation",
-        "book/02-algorithm",
         "book/03-beta-replaces-b",
         "book/04-mini-batches",
         "book/05-intuition",

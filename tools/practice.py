@@ -214,6 +214,8 @@ def practice(path: Path, *, solved: bool = False) -> str | None:
         cells.append(nbformat.v4.new_markdown_cell(_task(exercise), id=exercise.label))
         for cell in exercise.cells:
             cells.append(_code(cell, cell.source if solved else to_fill(cell.source), solved))
+        if not solved and (names := exercise.directive.options.get("keeps")):
+            cells.append(nbformat.v4.new_code_cell(_keep(names), id=f"keep-{exercise.label}"))
     if solved:
         for count, cell in enumerate((c for c in cells if c.cell_type == "code"), start=1):
             cell.execution_count = count
@@ -242,6 +244,12 @@ def _task(exercise: Exercise) -> str:
         text = plain(hint.text, label)
         parts.append(f"<details><summary>{name}</summary>\n\n{text}\n\n</details>")
     return "\n\n".join(parts)
+
+
+def _keep(names: str) -> str:
+    """Return the cell that keeps a piece for the last chapter, which builds a network of them."""
+    pieces = ", ".join(names.split())
+    return f"from bncourse.check.keeping import keep\n\nkeep({pieces})  # into my_layer.py"
 
 
 def _code(cell: Any, source: str, solved: bool) -> Any:

@@ -112,17 +112,6 @@ def test_every_control_shows_its_frame(browser, server, page, way):
 
 
 @each_page
-def test_two_explorables_on_a_page_do_not_share_radio_buttons(browser, server, page):
-    with Visit(browser, address("http", server, page)) as visit:
-        groups = visit.page.evaluate(
-            """() => [...document.querySelectorAll("figure.explorable fieldset")].map(
-              (set) => [...new Set([...set.querySelectorAll("input")].map((i) => i.name))])"""
-        )
-        assert all(len(names) == 1 for names in groups)
-        assert len({names[0] for names in groups}) == len(groups)
-
-
-@each_page
 def test_without_javascript_the_first_frame_is_there(browser, page):
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
@@ -140,8 +129,14 @@ def test_without_javascript_the_first_frame_is_there(browser, page):
 
 
 @each_page
-def test_on_paper_there_is_a_frame_and_a_note_but_no_control(browser, server, page):
+def test_radio_buttons_are_not_shared_and_no_control_is_on_paper(browser, server, page):
     with Visit(browser, address("http", server, page)) as visit:
+        groups = visit.page.evaluate(
+            """() => [...document.querySelectorAll("figure.explorable fieldset")].map(
+              (set) => [...new Set([...set.querySelectorAll("input")].map((i) => i.name))])"""
+        )
+        assert all(len(names) == 1 for names in groups)
+        assert len({names[0] for names in groups}) == len(groups)
         figure = visit.page.locator("figure.explorable").first
         assert not figure.locator(".explorable-still").is_visible()
         visit.page.emulate_media(media="print")

@@ -198,3 +198,16 @@ def test_the_page_is_light(page):
 
 def test_no_source_maps_are_shipped():
     assert not list(HTML.rglob("*.map"))
+
+
+DEEPER = [page for page in PAGES if re.match(r"\d\d-\d-", page.stem)]
+
+
+@pytest.mark.parametrize("page", DEEPER, ids=lambda p: p.stem)
+def test_a_deeper_page_has_its_number_in_its_title_and_in_the_sidebar(page):
+    chapter, place = re.findall(r"\d+", page.stem)[:2]
+    number = f"{int(chapter)}.{int(place)}. "
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"(<h\d>)<span class=.section-number.>([\d.]+ )", text) == [("<h1>", number)]
+    index = (HTML / "book" / "index.html").read_text(encoding="utf-8")
+    assert re.search(rf'href="{page.name}">{re.escape(number)}\w', index)

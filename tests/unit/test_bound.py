@@ -73,6 +73,24 @@ def test_an_exception_has_a_reason_a_need_and_a_page(book):
         book("book/one: {1998: ''}")
 
 
+def test_a_page_without_outputs_says_what_is_counted_or_where_it_is_from(
+    book, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(bound, "counted", lambda _: bound.numbers("89 claims"))
+    (tmp_path / "README.md").write_text("1. 89 claims, a factor of 25.", encoding="utf-8")
+    year = "book/one: {1998: a year}\n"
+    assert book(year) == ["README: 25 is said to be from nowhere"]
+    assert book(year + "README: {25: from book/one}") == []
+    assert book(year + "README: {25: from book/one, 26: from book/one}") == [
+        "README: 26 is no output of book/one"
+    ]
+
+
+def test_claims_and_bugs_are_counted():
+    assert len(bound.counted()) == 3
+    assert min(bound.counted()) == bound.Decimal("3.11")
+
+
 def test_a_pending_page_is_not_checked_and_its_name_is_that_of_a_page(book, monkeypatch):
     monkeypatch.setattr(bound.pages, "PENDING", frozenset({"book/one"}))
     assert book("{}") == []

@@ -55,10 +55,10 @@ def break_numpy(folder):
 
 
 def test_notebooks_that_were_not_executed_are_not_compared(tmp_path, monkeypatch, capfd):
-    (tmp_path / "book").mkdir()
+    path = tmp_path / "a.ipynb"
     unrun = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", id="one")])
-    nbformat.write(unrun, tmp_path / "book" / "a.ipynb")
-    monkeypatch.setattr(matrix, "ROOT", tmp_path)
+    nbformat.write(unrun, path)
+    monkeypatch.setattr(matrix.pages, "notebooks", lambda: [path])
     monkeypatch.setattr(matrix, "run", lambda *_: pytest.fail("compared all the same"))
     assert matrix.main(["--quick"]) == 1
     assert "cell one: was not executed" in capfd.readouterr().out

@@ -28,6 +28,7 @@ Words before it.
 :minutes: 5
 :difficulty: easy
 :needs: imports
+:keeps: double
 
 As in {ref}`chapter 2 <ch-algorithm>`, write `double`.
 
@@ -114,13 +115,14 @@ def test_the_three_forms_of_a_solution():
 
 def test_a_practice_notebook_has_the_set_up_the_task_the_gap_and_the_check(write):
     found = by_id(practice.practice(write(cells())))
-    assert list(found) == ["opening", "imports", "ex-double", "solution", "check"]
+    assert " ".join(found) == "opening imports ex-double solution check keep-ex-double"
     assert found["opening"].source.startswith("# Practice: Take two\n")
     task = found["ex-double"].source
     assert "## Double it\n\n*write · 5 minutes · easy*\n\nAs in chapter 2, write `double`." in task
     assert "<summary>Hint 2</summary>\n\nOr multiply.\n\n</details>" in task
     assert "secret" not in task
     assert found["solution"].source == practice.to_fill(SOURCE)
+    assert "keep(double)" in found["keep-ex-double"].source
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in found.values())
     assert not any(cell.metadata for cell in found.values())
 

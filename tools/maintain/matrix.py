@@ -27,6 +27,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+import pages  # noqa: E402
 from notebooks import check, comparison  # noqa: E402
 
 ENVIRONMENTS = ROOT / ".venv-matrix"
@@ -269,7 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [QUICK] if options.quick else variants()
     if options.only:
         chosen = [v for v in chosen if v.name in options.only]
-    notebooks = sorted((ROOT / "book").glob("*.ipynb"))
+    notebooks = pages.notebooks()
     # nbval passes over cells that were stored unrun: those would count as reproduced.
     if check(notebooks):
         return 1

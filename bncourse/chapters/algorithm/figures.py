@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from bncourse.arrays import Floats
 from bncourse.chapters.algorithm.runs import (
+    CURVES,
     DOTS,
     EPOCH,
     Paths,
     Quotients,
     VarianceErrors,
     Window,
+    calculate,
 )
-from bncourse.chapters.gaussian import sigmoid
 from bncourse.display import FigureWithWords
 from bncourse.display.figure import true_minus
 from bncourse.display.style import (
     BLUE,
     CARD,
+    GREEN,
     GREY,
     INK,
-    ORANGE,
-    VERMILION,
+    PURPLE,
+    join,
     label_line,
     new_figure,
     style,
@@ -33,57 +39,234 @@ from bncourse.display.style import (
 PLUM, DEEP_GREEN = "#9C4A7C", "#007A59"
 
 __all__ = [
+    "activation_window",
     "computation_graph",
     "difference_quotients",
+    "lower_ruler",
+    "one_lower_ruler",
     "output_spread",
     "removed_pushes",
-    "sigmoid_window",
     "stopped_gradient",
     "variance_errors",
 ]
 
 
-def sigmoid_window(window: Window) -> FigureWithWords:
-    """Draw the sigmoid, the part of it that normal inputs use, and the best straight line.
+def lower_ruler(z: Floats, gamma: float, beta: float) -> FigureWithWords:
+    """Draw in three frames how a batch makes its ruler: its zero, its ticks, other labels.
+
+    Parameters
+    ----------
+    z : array, shape (m,)
+        One unit's batch. The first half are of one class and drawn hollow.
+    gamma, beta : float
+        For the last frame.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    result = calculate(z, 1.0, 0.0, 0.0)
+    mu, sd = result.mu, float(np.sqrt(result.var))
+    ticks = np.arange(-2, 3)
+    frames = (
+        ("The mean becomes 0", ticks[2:3], ticks[2:3]),
+        ("A tick for each standard deviation", ticks, ticks),
+        (f"γ = {gamma:g}, β = {beta:g}: same points, other labels", ticks, gamma * ticks + beta),
+    )
+    numbers = MaxNLocator(10, integer=True).tick_values(z.min() - 1, z.max() + 1)
+    with style():
+        figure, axes = new_figure(6.4, 6.6, len(frames), 1)
+        for k, (ax, (text, places, labels)) in enumerate(zip(axes, frames, strict=True)):
+            _ruler(ax, 1.0, numbers, above=True)
+            _ruler(ax, 0.0, mu + sd * places, labels)
+            _dots(ax, z, np.full(len(z), 1.0))
+            if k:
+                out = (gamma if k == 2 else 1.0) * result.z_norm + (beta if k == 2 else 0.0)
+                for value, new, height in zip(z, out, _heights(z / sd), strict=True):
+                    ax.plot([value] * 2, [0.92, 0.06], color=GREY, linewidth=1)
+                    ax.annotate(
+                        true_minus(f"{new:.2f}"),
+                        (value, height),
+                        ha="center",
+                        va="center",
+                        fontweight="bold",
+                        bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1.5},
+                    )
+                _dots(ax, z, np.zeros(len(z)))
+            else:
+                ax.plot([mu] * 2, [1.0, 0.0], color=GREY, linewidth=1, linestyle=":")
+            _bare(ax, (mu - 2.6 * sd, mu + 2.6 * sd), (-0.55, 1.55))
+            ax.set_title(f"{k + 1}  {text}")
+    words = (
+        f"The batch {_list(z)} has mean {mu:g} and standard deviation {sd:.2f}. Read on the ruler "
+        f"whose zero is the mean and whose ticks are standard deviations it is "
+        f"{_list(result.z_norm, '.2f')}; with γ = {gamma:g} and β = {beta:g} the same points read "
+        f"{_list(gamma * result.z_norm + beta, '.2f')}."
+    )
+    return FigureWithWords(figure, true_minus(words))
+
+
+def one_lower_ruler(first: Floats, second: Floats, gamma: float, beta: float) -> FigureWithWords:
+    """Draw two batches and where one pair of γ and β puts both.
+
+    Parameters
+    ----------
+    first, second : array, shape (m,)
+        One unit's batches.
+    gamma, beta : float
+        The same for both.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    out = [calculate(z, gamma, beta, 0.0).z_tilde for z in (first, second)]
+    every = np.concatenate([first, second, *out])
+    numbers = range(int(np.floor(every.min())) - 1, int(np.ceil(every.max())) + 2)
+    left = numbers[0] - 0.3
+    with style():
+        figure, ax = new_figure(6.4, 4.2)
+        for z, z_tilde, place, marker, size in (
+            (second, out[1], 0.0, "s", 13),
+            (first, out[0], 2.0, "o", 7),
+        ):
+            _ruler(ax, place, numbers, above=place > 1, begin=left)
+            for a, b in zip(z, z_tilde, strict=True):
+                ax.plot([a, b], [place, 1.0], color=GREY, linewidth=1)
+            for x, y in ((z, place), (z_tilde, 1.0)):
+                fill = INK if marker == "o" else CARD
+                ax.plot(
+                    x,
+                    np.full(len(x), y),
+                    marker,
+                    color=INK,
+                    markersize=size,
+                    markerfacecolor=fill,
+                    markeredgewidth=1.6,
+                )
+        _ruler(ax, 1.0, numbers, labels=None, begin=left)
+        for place, text in (
+            (2.0, "one batch"),
+            (1.0, "what comes\nout of both"),
+            (0.0, "the next"),
+        ):
+            ax.annotate(
+                text,
+                (left - 0.3, place),
+                ha="right",
+                va="center",
+                fontsize=10.5,
+            )
+        _bare(ax, (left - 3.6, numbers[-1] + 0.5), (-0.5, 2.5))
+        means = [float(np.mean(z)) for z in (first, second)]
+        apart = abs(means[1] - means[0])
+        ax.set_title(f"Means {apart:g} apart go in; one mean comes out")
+    words = (
+        f"γ = {gamma:.3g} and β = {beta:g}, a training layer. The batch {_list(first)} with mean "
+        f"{means[0]:g} comes out as {_list(out[0])}; the batch {_list(second)} with mean "
+        f"{means[1]:g} comes out as {_list(out[1])}. Both have mean {np.mean(out[1]):g}."
+    )
+    return FigureWithWords(figure, true_minus(words))
+
+
+def _heights(places: Floats) -> list[float]:
+    """Return the heights of the labels at some places: on three lines where it is narrow."""
+    close = len(places) > 1 and float(np.diff(np.sort(places)).min()) < 0.45
+    return [(0.74, 0.5, 0.26)[k % 3] if close else 0.5 for k in range(len(places))]
+
+
+def _ruler(
+    ax: Any,
+    y: float,
+    places: Sequence[float] | Floats,
+    labels: Any = (),
+    above: bool = False,
+    begin: float = -100.0,
+) -> None:
+    """Draw a ruler at a height: its ticks, and their labels below or above; None for no labels."""
+    if labels is not None and len(labels) == 0:
+        labels = places
+    ax.plot([begin, 100.0], [y, y], color=INK, linewidth=1.2)
+    ax.plot(places, np.full(len(places), y), "|", color=INK, markersize=12)
+    for place, label in zip(places, labels if labels is not None else (), strict=False):
+        ax.annotate(
+            true_minus(f"{label:g}"),
+            (place, y),
+            xytext=(0, 12 if above else -12),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if above else "top",
+            fontsize=10.5,
+        )
+
+
+def _dots(ax: Any, z: Floats, y: Floats) -> None:
+    """Draw examples, the first half hollow."""
+    half = len(z) // 2
+    for part, face in ((slice(0, half), CARD), (slice(half, None), INK)):
+        ax.plot(
+            z[part],
+            y[part],
+            "o",
+            color=INK,
+            markerfacecolor=face,
+            markersize=9,
+            markeredgewidth=1.6,
+        )
+
+
+def _bare(ax: Any, x: tuple[float, float], y: tuple[float, float]) -> None:
+    """Leave nothing of the axes but their limits."""
+    ax.set_xlim(*x)
+    ax.set_ylim(*y)
+    ax.axis("off")
+
+
+def _list(values: Floats, form: str = ".3g") -> str:
+    return join([f"{value + 0.0:{form}}" for value in np.round(values, 6)])
+
+
+def activation_window(window: Window) -> FigureWithWords:
+    """Draw an activation, the part of it that normal inputs use, and the best straight line.
 
     Parameters
     ----------
     window : Window
-        From `bncourse.chapters.algorithm.runs.sigmoid_window`.
+        From `bncourse.chapters.algorithm.runs.window`.
 
     Returns
     -------
     FigureWithWords
     """
     mean, sd, low, high = window.mean, window.sd, window.low, window.high
+    f = CURVES[window.name]
     z = np.linspace(-6, 6, 601)
     with style():
         figure, ax = new_figure(6.4, 3.9)
+        bottom, top = float(f(z).min()), float(f(z).max())
         density = np.exp(-0.5 * ((z - mean) / sd) ** 2)
-        ax.fill_between(z, 0, 0.45 * density, color=GREY, alpha=0.25, linewidth=0)
+        height = 0.45 * (top - bottom)
+        ax.fill_between(z, bottom, bottom + height * density, color=GREY, alpha=0.25, linewidth=0)
         line_z = mean + sd * np.array([-2.0, 2.0])
-        (line,) = ax.plot(line_z, window.line(line_z), color=ORANGE)
-        (curve,) = ax.plot(z, sigmoid(z), color=BLUE)
+        (line,) = ax.plot(line_z, window.line(line_z), color=INK, linestyle="--", linewidth=1.8)
+        (curve,) = ax.plot(z, f(z), color=GREEN)
         used = np.abs(z - mean) <= 1.645 * sd
-        ax.plot(z[used], sigmoid(z[used]), color=BLUE, linewidth=5)
-        label_line(ax, curve, "sigmoid", at=540, offset=(0, -14), ha="center")
+        ax.plot(z[used], f(z[used]), color=GREEN, linewidth=5)
+        label_line(ax, curve, window.name, at=540, offset=(0, -14), ha="center")
         label_line(ax, line, "best line", at=1, offset=(8, -16), ha="left")
-        ax.annotate("density of z̃", (mean, 0.04), color="#555555", ha="center")
-        ax.set_ylim(-0.02, 1.05)
+        place = (mean, bottom + 0.06 * height)
+        ax.annotate("density of z̃", place, color="#555555", ha="center")
         ax.set_xlim(-6, 6)
         ax.set_xlabel("z̃")
         ax.set_ylabel("activation")
-        ax.set_title(
-            "On N(0, 1) the sigmoid is nearly a straight line"
-            if (mean, sd) == (0, 1)
-            else "γ and β choose the part of the sigmoid that is used"
-        )
+        share = 100 * window.r2
+        ax.set_title(f"A straight line explains {share:.0f} % of the {window.name}'s variance")
     words = (
         f"For inputs with mean {mean:g} and standard deviation {sd:g} the middle 90 % of the "
-        f"sigmoid's outputs lie between {low:.2f} and {high:.2f}, and the best straight line "
-        f"explains {100 * window.r2:.1f} % of their variance."
+        f"{window.name}'s outputs lie between {low:.2f} and {high:.2f}, and the best straight "
+        f"line explains {share:.1f} % of their variance."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, true_minus(words))
 
 
 def output_spread(epsilons: tuple[float, float] = (1e-5, 1e-3)) -> FigureWithWords:
@@ -101,7 +284,7 @@ def output_spread(epsilons: tuple[float, float] = (1e-5, 1e-3)) -> FigureWithWor
     sd = np.logspace(-5, 1, 200)
     with style():
         figure, ax = new_figure(6.4, 3.8)
-        for k, (epsilon, colour) in enumerate(zip(epsilons, (BLUE, VERMILION), strict=True)):
+        for k, (epsilon, colour) in enumerate(zip(epsilons, (GREEN, PURPLE), strict=True)):
             ax.loglog(sd, sd / np.sqrt(sd**2 + epsilon), color=colour)
             root = float(np.sqrt(epsilon))
             ax.axvline(root, color=colour, linewidth=1, linestyle=":")
@@ -116,7 +299,7 @@ def output_spread(epsilons: tuple[float, float] = (1e-5, 1e-3)) -> FigureWithWor
             )
         ax.set_xlabel("standard deviation of z")
         ax.set_ylabel("standard deviation of z_norm")
-        ax.set_title("Below √ε a unit keeps its smallness")
+        ax.set_title("Below √ε the output falls short of standard deviation 1")
     halves = " and ".join(f"{np.sqrt(epsilon):.2g} for ε = {epsilon:g}" for epsilon in epsilons)
     words = (
         f"The standard deviation of z_norm is close to 1 for large inputs and falls in proportion "
