@@ -1,4 +1,4 @@
-"""The explorables of chapter 2: the calculator, the sigmoid's window, the float32 cliff."""
+"""The explorables of chapter 2: the calculator, the activation's window, the float32 cliff."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import numpy as np
 
 from bncourse.arrays import Floats
 from bncourse.chapters.algorithm import runs
-from bncourse.chapters.gaussian import sigmoid
+from bncourse.chapters.algorithm.figures import DEEP_GREEN, PLUM
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.figure import true_minus
 from bncourse.display.style import (
-    BLUE,
+    GREEN,
     GREY,
     INK,
-    ORANGE,
-    VERMILION,
+    PURPLE,
     join,
     new_figure,
     style,
@@ -38,7 +37,7 @@ def draw_batch_norm_calculator(
         for i in range(m):
             points = [values[i] for values, _ in rows]
             ax.plot(points, places, color=GREY, linewidth=0.6, antialiased=False)
-        for (values, _), place, colour in zip(rows, places, (INK, ORANGE, BLUE), strict=True):
+        for (values, _), place, colour in zip(rows, places, (INK, GREEN, PURPLE), strict=True):
             ax.plot(values, np.full(m, place), "o", color=colour, markersize=8)
         ax.plot(0, 1, "|", color=GREY, markersize=22)
         if not good:
@@ -46,7 +45,7 @@ def draw_batch_norm_calculator(
                 "not a number",
                 (0.5, 0.25),
                 xycoords="axes fraction",
-                color=VERMILION,
+                color=INK,
                 fontweight="bold",
                 ha="center",
                 fontsize=14,
@@ -84,50 +83,56 @@ def batch_norm_calculator() -> Explorable:
         draw_batch_norm_calculator,
         {
             "m": Range("examples, m", (1, 2, 8), 8, step=1, form="{:.0f}"),
-            "first": Range("first value", (BATCH[0],), BATCH[0], low=-20.0, high=20.0, step=0.5),
-            "gamma": Range("γ", (-1.0, 1.0, 2.0), 1.0, low=-3.0, high=3.0, step=0.25),
+            # The second stop is the second value of the batch: two equal examples.
+            "first": Range("first value", (3.0, 5.0, 20.0), 3.0, low=-20.0, step=0.5),
+            "gamma": Range("γ", (1.0, 2.0), 1.0, low=-3.0, high=3.0, step=0.25),
             "beta": Range("β", (0.0, 3.0), 0.0, low=-5.0, high=5.0, step=0.25),
-            "epsilon": Range("ε", (-2.0, 0.0, 2.0), 0.0, step=0.25),
+            "epsilon": Range("ε", (0.0, 2.0), 0.0, low=-2.0, step=0.25),
         },
     )
 
 
-def draw_sigmoid_window(gamma: float, beta: float) -> FigureWithWords:
-    """Draw the part of the sigmoid that inputs from N(β, γ²) see, and how straight it is."""
-    window, outputs = runs.sigmoid_window(beta, gamma), runs.sigmoid_outputs(beta, gamma)
-    z = np.linspace(-12.0, 12.0, 601)
+def draw_activation_window(activation: str, gamma: float, beta: float) -> FigureWithWords:
+    """Draw the part of an activation that inputs from N(β, γ²) see, and how straight it is."""
+    window = runs.window(activation, beta, gamma)
+    f, outputs = runs.CURVES[activation], runs.window_outputs(activation, beta, gamma)
+    z = np.linspace(-8.0, 8.0, 401)
     inside = np.linspace(beta - 2 * gamma, beta + 2 * gamma, 201)
+    low, high = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "ReLU": (0.0, 8.0)}[activation]
+    margin = 0.25 * (high - low)
     density = np.exp(-0.5 * ((z - beta) / gamma) ** 2)
     with style():
-        figure, axes = new_figure(6.0, 3.0, 1, 2, width_ratios=[1.6, 1])
-        axes[0].fill_between(z, 0, 0.6 * density, color="#dcdad2", linewidth=0)
-        axes[0].plot(z, sigmoid(z), color=GREY, linewidth=1.4)
-        axes[0].plot(inside, sigmoid(inside), color=BLUE, linewidth=3)
-        axes[0].plot(inside, window.line(inside), "--", color=VERMILION, linewidth=1.4)
-        axes[0].set_xlim(-12, 12)
-        axes[0].set_ylim(-0.25, 1.25)
+        figure, axes = new_figure(5.6, 2.8, 1, 2, width_ratios=[1.6, 1])
+        shade = low + 0.6 * (high - low) * density
+        axes[0].fill_between(z, low, shade, color="#dcdad2", linewidth=0)
+        axes[0].plot(z, f(z), color=GREY, linewidth=1.4)
+        axes[0].plot(inside, f(inside), color=GREEN, linewidth=3)
+        axes[0].plot(inside, window.line(inside), "--", color=INK, linewidth=1.4)
+        axes[0].set_xlim(-8, 8)
+        axes[0].set_ylim(low - margin, high + margin)
         axes[0].set_xlabel("z̃; grey: its density")
-        axes[0].set_title(f"σ(z̃): R² of a line {window.r2:.2f}", fontsize=11.5)
-        axes[1].hist(outputs, np.linspace(0, 1, 21), color=BLUE)
+        axes[0].set_title(f"{activation}: R² of a line {window.r2:.2f}", fontsize=11.5)
+        axes[1].hist(outputs, np.linspace(low, high, 21), color=GREEN)
         axes[1].set_yticks([])
         axes[1].set_xlabel("activation a")
         axes[1].set_title("what comes out", fontsize=11.5)
-    ends = np.mean((outputs < 0.05) | (outputs > 0.95))
     words = (
-        f"With γ = {gamma:g} and β = {beta:g} a straight line explains {window.r2:.2f} of the "
-        f"sigmoid's variance; {100 * ends:.0f} % of the activations are below 0.05 or above 0.95."
+        f"{activation} with γ = {gamma:g} and β = {beta:g}: a straight line explains "
+        f"{window.r2:.2f} of the variance of what comes out, and nine tenths of that lie between "
+        f"{window.low:.2f} and {window.high:.2f}."
     )
     return FigureWithWords(figure, true_minus(words))
 
 
-def sigmoid_window() -> Explorable:
-    """Return the explorable: where γ and β let the inputs of a sigmoid fall."""
+def activation_window() -> Explorable:
+    """Return the explorable: where γ and β let the inputs of an activation fall."""
     return Explorable(
-        "The sigmoid's window",
-        draw_sigmoid_window,
+        "The activation's window",
+        draw_activation_window,
         {
-            "gamma": Range("γ", (0.3, 1.0, 3.0, 10.0), 1.0, low=0.1, log=True, step=0.05),
-            "beta": Range("β", (0.0, 3.0), 0.0, low=-6.0, high=6.0, step=0.25),
+            "activation": Choice("activation", tuple(runs.CURVES), "sigmoid"),
+            "gamma": Range("γ", (0.3, 1.0, 3.0), 1.0, log=True, step=0.05),
+            "beta": Range("β", (-1.0, 0.0, 1.0, 3.0), 0.0, low=-3.0, step=0.25),
         },
     )
 
@@ -136,18 +141,18 @@ def draw_float32_cliff(exponent: float, formula: str) -> FigureWithWords:
     """Draw the variances that float32 gives for 200 units, sorted."""
     variances = np.sort(runs.float32_variances(exponent, formula))
     negative = int(np.sum(variances < 0))
-    colour = VERMILION if formula == "one pass" else BLUE
+    colour = PLUM if formula == "one pass" else DEEP_GREEN
     with style():
         figure, ax = new_figure(5.6, 3.0)
-        ax.axhspan(-6, 0, color="#f3e3da", linewidth=0)
+        ax.axhspan(-6, 0, color="#e9e6de", linewidth=0)
         ax.axhline(1, color=INK, linewidth=1, linestyle=":")
         ax.plot(np.clip(variances, -5.5, 5.5), ".", color=colour, markersize=5)
         ax.set_ylim(-6, 6)
         ax.set_yticks([-5, 0, 1, 5], ["≤ −5", "0", "1", "≥ 5"])
-        ax.annotate("no variance is negative", (100, -5.2), ha="center", fontsize=10)
+        ax.annotate("below 0: impossible for a variance", (100, -4.9), ha="center", fontsize=10)
         ax.set_xlabel("unit, sorted by its variance")
         ax.set_ylabel("variance in float32")
-        ax.set_title(f"mean 10^{exponent:g}, {formula}: {negative} of 200 below zero")
+        ax.set_title(f"Mean 10^{exponent:g}, {formula}: {negative} of 200 are below 0")
     words = (
         f"{formula.capitalize()}, mean 10^{exponent:g}: variances from {_short(variances[0])} to "
         f"{_short(variances[-1])}, {negative} of 200 negative."

@@ -6,13 +6,13 @@ import ast
 import inspect
 import textwrap
 import tracemalloc
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bncourse.activations import ReLU, Sigmoid
+from bncourse.activations import ReLU, Sigmoid, Tanh
 from bncourse.arrays import Floats
 from bncourse.chapters.common import (
     SIZES,
@@ -20,11 +20,14 @@ from bncourse.chapters.common import (
     steps_to_accuracy,
     train_digits,
 )
-from bncourse.chapters.gaussian import gaussian_mean, sigmoid
+from bncourse.chapters.gaussian import gaussian_mean, relu, sigmoid
+from bncourse.chapters.measured import measured
+from bncourse.chapters.stored import StoredRun
 from bncourse.data import load_digits
-from bncourse.layers import Layer
+from bncourse.display.card import Card
+from bncourse.layers import Dense, Layer
 from bncourse.network import Sequential, mlp
-from bncourse.normalization import BatchNorm
+from bncourse.normalization import BatchNorm, batch_norm, batch_norm_backward
 from bncourse.statistics import population_statistics, preserve_statistics, set_statistics
 
 
@@ -72,11 +75,17 @@ def linear_r2(f: Callable[[Floats], Floats], mean: float = 0.0, sd: float = 1.0)
     return covariance**2 / variance
 
 
+#: The activations of the window, by the names under which a reader chooses them.
+CURVES: dict[str, Callable[[Floats], Floats]] = {"sigmoid": sigmoid, "tanh": np.tanh, "ReLU": relu}
+
+
 class Window(NamedTuple):
-    """The part of the sigmoid that normal inputs see, and the straight line that fits it best.
+    """The part of an activation that normal inputs see, and the straight line that fits it best.
 
     Attributes
     ----------
+    name : str
+        Of the activation, among `CURVES`.
     mean, sd : float
         Of the inputs.
     low, high : float
@@ -87,6 +96,7 @@ class Window(NamedTuple):
         How much of the outputs' variance the line explains.
     """
 
+    name: str
     mean: float
     sd: float
     low: float
@@ -100,11 +110,13 @@ class Window(NamedTuple):
         return self.centre + self.slope * (z - self.mean)
 
 
-def sigmoid_window(mean: float = 0.0, sd: float = 1.0) -> Window:
-    """Measure how straight the sigmoid is where inputs from N(mean, sd²) fall.
+def window(name: str = "sigmoid", mean: float = 0.0, sd: float = 1.0) -> Window:
+    """Measure how straight an activation is where inputs from N(mean, sd²) fall.
 
     Parameters
     ----------
+    name : str
+        Among `CURVES`.
     mean, sd : float
         Of the inputs z̃: β and the size of γ.
 
@@ -112,17 +124,20 @@ def sigmoid_window(mean: float = 0.0, sd: float = 1.0) -> Window:
     -------
     Window
     """
-    low, high = (float(sigmoid(np.array(mean + k * sd))) for k in (-1.645, 1.645))
-    centre = gaussian_mean(sigmoid, mean, sd)
-    slope = gaussian_mean(lambda z: sigmoid(z) * (z - mean), mean, sd) / sd**2
-    return Window(mean, sd, low, high, centre, slope, linear_r2(sigmoid, mean, sd))
+    f = CURVES[name]
+    low, high = (float(f(np.array(mean + k * sd))) for k in (-1.645, 1.645))
+    centre = gaussian_mean(f, mean, sd)
+    slope = gaussian_mean(lambda z: f(z) * (z - mean), mean, sd) / sd**2
+    return Window(name, mean, sd, low, high, centre, slope, linear_r2(f, mean, sd))
 
 
-def sigmoid_outputs(mean: float, sd: float, draws: int = 2000, seed: int = 0) -> Floats:
-    """Return the sigmoid of draws from N(mean, sd²).
+def window_outputs(name: str, mean: float, sd: float, draws: int = 2000, seed: int = 0) -> Floats:
+    """Return an activation of draws from N(mean, sd²).
 
     Parameters
     ----------
+    name : str
+        Among `CURVES`.
     mean, sd : float
         Of the inputs.
     draws, seed : int
@@ -132,7 +147,15 @@ def sigmoid_outputs(mean: float, sd: float, draws: int = 2000, seed: int = 0) ->
     -------
     array, shape (draws,)
     """
-    return sigmoid(mean + sd * np.random.default_rng(seed).normal(size=draws))
+    return CURVES[name](mean + sd * np.random.default_rng(seed).normal(size=draws))
+
+
+def norm_without_gamma_and_beta(width: int) -> BatchNorm:
+    """Return a batch norm that only normalises."""
+    return BatchNorm(width, affine=False)
+
+
+norm_without_gamma_and_beta.__name__ = "batch norm with γ, β frozen at 1, 0"
 
 
 class Frozen(NamedTuple):
@@ -151,7 +174,11 @@ class Frozen(NamedTuple):
 
 
 def affine_or_not(
-    seed: int, affine: bool, activation: type[Layer] = Sigmoid, rate: float = 1.0, steps: int = 400
+    seed: int,
+    affine: bool | None,
+    activation: type[Layer] = Sigmoid,
+    rate: float = 1.0,
+    steps: int = 400,
 ) -> Frozen:
     """Train the book's network with γ and β learned, or fixed at 1 and 0.
 
@@ -159,8 +186,8 @@ def affine_or_not(
     ----------
     seed : int
         Of weights and batches.
-    affine : bool
-        Whether γ and β are there.
+    affine : bool or None
+        Whether γ and β are there. None leaves out batch norm altogether.
     activation : type
         Of the hidden layers.
     rate : float
@@ -173,9 +200,81 @@ def affine_or_not(
     Frozen
     """
     init = "he" if activation is ReLU else "lecun"
-    norm = partial(BatchNorm, affine=affine)
-    net, history = train_digits(seed, activation, True, rate, steps, init=init, norm=norm)
+    norm = BatchNorm if affine else norm_without_gamma_and_beta
+    net, history = train_digits(
+        seed, activation, affine is not None, rate, steps, init=init, norm=norm
+    )
     return Frozen(float(np.mean(history.loss[-24:])), full_statistics_accuracy(net, load_digits()))
+
+
+#: The activations of the stored runs, which know them by name.
+ACTIVATIONS: dict[str, type[Layer]] = {"sigmoid": Sigmoid, "tanh": Tanh, "ReLU": ReLU}
+
+
+def frozen_run(
+    seed: int, activation: str, learning_rate: float, affine: bool | None
+) -> list[float]:
+    """Return the loss and the accuracy of `affine_or_not`, for an activation by name."""
+    return list(affine_or_not(seed, affine, ACTIVATIONS[activation], learning_rate))
+
+
+FROZEN_STORED = StoredRun(
+    "frozen",
+    frozen_run,
+    [
+        {"activation": name, "learning_rate": rate, "affine": affine}
+        for name, rate in (("sigmoid", 1.0), ("ReLU", 0.1))
+        for affine in (True, False, None)
+    ],
+    seeds=range(5),
+    tolerance=0.02,
+)
+
+
+@dataclass(frozen=True)
+class Freezing:
+    """What frozen γ and β cost, and what no batch norm costs, paired by seed.
+
+    Attributes
+    ----------
+    rows : list of tuple
+        Activation, learning rate, arm, median training loss, the smallest and the largest ratio
+        to the loss with learned γ and β, median test accuracy.
+    """
+
+    rows: list[tuple[str, float, str, float, float, float, float]]
+    card: Card | None = None
+
+
+@measured(
+    question="What do γ and β buy: what is lost when they are frozen at 1 and 0?",
+    control="The same weights and batches with learned γ and β, and without batch norm at all, "
+    "paired by seed.",
+    mode="Loss in training mode, mean of the last 24 of 400 steps; test accuracy in evaluation "
+    "mode, with the statistics of the whole training set.",
+)
+def freezing() -> Freezing:
+    """Compare learned with frozen γ and β, and with no batch norm, over five seeds.
+
+    Returns
+    -------
+    Freezing
+    """
+    stored = FROZEN_STORED.load()
+    rows = []
+    for name, rate in (("sigmoid", 1.0), ("ReLU", 0.1)):
+        losses = {}
+        for affine, arm in (
+            (True, "γ, β learned"),
+            (False, "γ, β frozen"),
+            (None, "no batch norm"),
+        ):
+            of_seeds = stored.select(activation=name, learning_rate=rate, affine=affine)
+            losses[affine], accuracies = np.array(of_seeds).T
+            ratio = losses[affine] / losses[True]
+            low, high, loss = float(ratio.min()), float(ratio.max()), np.median(losses[affine])
+            rows.append((name, rate, arm, float(loss), low, high, float(np.median(accuracies))))
+    return Freezing(rows)
 
 
 class Identity(Layer):
@@ -188,7 +287,25 @@ class Identity(Layer):
         return dz
 
 
-def affine_share(seed: int, activation: type[Layer], steps: int = 600, rate: float = 1.0) -> float:
+class Straightness(NamedTuple):
+    """How near to one affine map a trained network is, and how good.
+
+    Attributes
+    ----------
+    share : float
+        R²: the share of the variance of the logits, over the training images and with their
+        statistics, that the best affine map from pixels to logits explains.
+    accuracy : float
+        Test accuracy with full-train statistics.
+    """
+
+    share: float
+    accuracy: float
+
+
+def affine_share(
+    seed: int, activation: type[Layer], steps: int = 600, rate: float = 1.0
+) -> Straightness:
     """Train six normalised layers without γ and β; return how near to one affine map they are.
 
     Parameters
@@ -204,33 +321,193 @@ def affine_share(seed: int, activation: type[Layer], steps: int = 600, rate: flo
 
     Returns
     -------
-    float
-        R²: the share of the variance of the logits, over the training images and with their
-        statistics, that the best affine map from pixels to logits explains.
+    Straightness
     """
     sizes = (64, *[50] * 6, 10)
-    norm = partial(BatchNorm, affine=False)
     net, _ = train_digits(
-        seed, activation, True, rate, steps, init="lecun", norm=norm, sizes=sizes
+        seed,
+        activation,
+        True,
+        rate,
+        steps,
+        init="lecun",
+        norm=norm_without_gamma_and_beta,
+        sizes=sizes,
     )
-    x = load_digits().x_train
+    digits = load_digits()
     with preserve_statistics(net):
-        set_statistics(net, population_statistics(net, x))
-        logits = net.forward(x, training=False)
-    pixels = np.column_stack([x, np.ones(len(x))])
+        set_statistics(net, population_statistics(net, digits.x_train))
+        logits = net.forward(digits.x_train, training=False)
+    pixels = np.column_stack([digits.x_train, np.ones(len(digits.x_train))])
     best, *_ = np.linalg.lstsq(pixels, logits, rcond=None)
     left = np.sum((logits - pixels @ best) ** 2)
-    return float(1.0 - left / np.sum((logits - logits.mean(axis=0)) ** 2))
+    share = float(1.0 - left / np.sum((logits - logits.mean(axis=0)) ** 2))
+    return Straightness(share, full_statistics_accuracy(net, digits))
+
+
+def straightness_run(seed: int, activation: str) -> list[float]:
+    """Return the share and the accuracy of `affine_share`, for an activation by name."""
+    return list(affine_share(seed, ACTIVATIONS.get(activation, Identity)))
+
+
+STRAIGHTNESS_STORED = StoredRun(
+    "straightness",
+    straightness_run,
+    {"activation": ["none", *ACTIVATIONS]},
+    seeds=range(5),
+    tolerance=0.02,
+)
+
+
+@dataclass(frozen=True)
+class AffineShares:
+    """How near to one affine map six normalised layers are, by activation.
+
+    Attributes
+    ----------
+    rows : list of tuple
+        Activation, median share, its smallest and its largest value, median test accuracy.
+    """
+
+    rows: list[tuple[str, float, float, float, float]]
+    card: Card | None = None
+
+
+@measured(
+    question="How much of a trained stack of six normalised layers without γ and β could one "
+    "affine map of the pixels do?",
+    control="The same stack without any activation, which is one affine map.",
+    mode="Logits of the training images and test accuracy in evaluation mode, with the "
+    "statistics of the whole training set.",
+)
+def affine_shares() -> AffineShares:
+    """Compare the affine shares of no activation, sigmoid, tanh and ReLU over five seeds.
+
+    Returns
+    -------
+    AffineShares
+    """
+    stored = STRAIGHTNESS_STORED.load()
+    rows = []
+    for name in ("none", *ACTIVATIONS):
+        shares, accuracies = np.array(stored.select(activation=name)).T
+        middle, accuracy = float(np.median(shares)), float(np.median(accuracies))
+        rows.append((name, middle, float(shares.min()), float(shares.max()), accuracy))
+    return AffineShares(rows)
+
+
+def norm_on_z(width: int) -> BatchNorm:
+    """Return a batch norm that its card calls by its place."""
+    return BatchNorm(width)
+
+
+def norm_on_a(width: int) -> BatchNorm:
+    """Return a batch norm that its card calls by its place."""
+    return BatchNorm(width)
+
+
+norm_on_z.__name__, norm_on_a.__name__ = "batch norm on z", "batch norm on a"
 
 
 def placement_steps(
-    seed: int, normalize: str, activation: type[Layer], rate: float = 0.1
+    seed: int, place: str | None, activation: type[Layer], rate: float = 0.1
 ) -> float:
-    """Return the steps to 90 % with batch norm on z or on a, checked every 2, at most 300."""
+    """Return the steps to 90 % with batch norm on z or on a, checked every 2, at most 300.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    place : {"z", "a"} or None
+        Where batch norm is. None leaves it out.
+    activation : type
+        Of the hidden layers.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    float
+        Infinity if 90 % was not reached.
+    """
     init = "he" if activation is ReLU else "lecun"
     return steps_to_accuracy(
-        seed, activation, True, rate, norm_position=normalize, init=init, at_most=300, every=2
+        seed,
+        activation,
+        place is not None,
+        rate,
+        norm=norm_on_a if place == "a" else norm_on_z,
+        norm_position=place or "z",
+        init=init,
+        at_most=300,
+        every=2,
     )
+
+
+def placement_run(seed: int, activation: str, place: str | None, learning_rate: float) -> float:
+    """Return `placement_steps`, for an activation by name."""
+    return placement_steps(seed, place, ACTIVATIONS[activation], learning_rate)
+
+
+PLACEMENT_RATES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+PLACEMENT_STORED = StoredRun(
+    "placement",
+    placement_run,
+    {"activation": list(ACTIVATIONS), "place": [None, "z", "a"], "learning_rate": PLACEMENT_RATES},
+    seeds=range(5),
+    tolerance=8.0,
+)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Steps to 90 % with batch norm on z, on a and nowhere, each at its best learning rate.
+
+    Attributes
+    ----------
+    rows : list of tuple
+        Activation, place, best rate (or none), and of the steps there the median, the smallest
+        and the largest.
+    faster_on_a : dict of str to int
+        By activation, in how many of the five seeds a at its best rate took fewer steps than z at
+        its own.
+    """
+
+    rows: list[tuple[str, str, str, float, float, float]]
+    faster_on_a: dict[str, int]
+    card: Card | None = None
+
+
+@measured(
+    question="Does it matter whether z or a is normalised, when each has its best learning rate?",
+    control="The same weights and batches without batch norm, at its best rate, paired by seed.",
+    mode="Test accuracy in evaluation mode, with the statistics of the whole training set, "
+    "every 2 steps.",
+)
+def placement() -> Placement:
+    """Compare the steps to 90 % at the best of six learning rates, over five seeds.
+
+    Returns
+    -------
+    Placement
+    """
+    stored = PLACEMENT_STORED.load()
+    rows, faster = [], {}
+    for name in ACTIVATIONS:
+        of_place = {}
+        for place, text in ((None, "no batch norm"), ("z", "on z"), ("a", "on a")):
+            steps = {
+                rate: stored.select(activation=name, place=place, learning_rate=rate)
+                for rate in PLACEMENT_RATES
+            }
+            # Of rates with one median the one with the lower mean.
+            best = min(steps, key=lambda r: (np.median(steps[r]), np.mean(steps[r])))
+            of_place[place] = of_seeds = np.array(steps[best])
+            rate = f"{best:g}" if np.isfinite(of_seeds).any() else "none"
+            middle = float(np.median(of_seeds))
+            rows.append((name, text, rate, middle, float(of_seeds.min()), float(of_seeds.max())))
+        faster[name] = int(np.sum(of_place["a"] < of_place["z"]))
+    return Placement(rows, faster)
 
 
 def rescaled_sigmoid(centre: float, scale: float) -> type[Layer]:
@@ -257,7 +534,127 @@ def rescaled_sigmoid(centre: float, scale: float) -> type[Layer]:
         def _backward(self, da: Floats) -> Floats:
             return super()._backward(da) / scale
 
+    RescaledSigmoid.__name__ = "Sigmoid"
+    if (centre, scale) != (0.0, 1.0):
+        RescaledSigmoid.__name__ = f"(Sigmoid − {centre:g}) / {scale:.3g}"
     return RescaledSigmoid
+
+
+#: Standard deviation of the sigmoid on N(0, 1).
+SPREAD = float(np.sqrt(gaussian_mean(lambda z: (sigmoid(z) - 0.5) ** 2)))
+#: What is subtracted from the sigmoid, what it is divided by, and where batch norm is.
+REPAIRS = {
+    "as it is": (0.0, 1.0, "z"),
+    "centred": (0.5, 1.0, "z"),
+    "rescaled": (0.0, SPREAD, "z"),
+    "centred and rescaled": (0.5, SPREAD, "z"),
+    "as it is, batch norm on a": (0.0, 1.0, "a"),
+}
+
+
+def repair_run(seed: int, repair: str) -> float:
+    """Return `placement_steps` at rate 0.1 with one of `REPAIRS`."""
+    centre, scale, place = REPAIRS[repair]
+    return placement_steps(seed, place, rescaled_sigmoid(centre, scale))
+
+
+REPAIRS_STORED = StoredRun(
+    "repairs", repair_run, {"repair": list(REPAIRS)}, seeds=range(5), tolerance=8.0
+)
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """Steps to 90 % with batch norm on z and a sigmoid that is centred, rescaled or both.
+
+    Attributes
+    ----------
+    spread : float
+        What the sigmoid is divided by: its standard deviation on N(0, 1).
+    rows : list of tuple
+        What was done, and of the steps the median, the smallest and the largest.
+    """
+
+    spread: float
+    rows: list[tuple[str, float, float, float]]
+    card: Card | None = None
+
+
+@measured(
+    question="What does the sigmoid lack when z is normalised: a mean of 0, or a larger spread?",
+    control="The sigmoid as it is, and batch norm on a, which gives both.",
+    mode="Test accuracy in evaluation mode, with the statistics of the whole training set, "
+    "every 2 steps.",
+)
+def repairs() -> Repairs:
+    """Compare the repairs of the sigmoid at rate 0.1, over five seeds.
+
+    Returns
+    -------
+    Repairs
+    """
+    stored = REPAIRS_STORED.load()
+    rows = []
+    for name in REPAIRS:
+        steps = stored.select(repair=name)
+        rows.append((name, float(np.median(steps)), min(steps), max(steps)))
+    return Repairs(SPREAD, rows)
+
+
+def with_epsilon(epsilon: float) -> Callable[[int], BatchNorm]:
+    """Return what makes a batch norm with this ε, for `train_digits`."""
+
+    def norm(width: int) -> BatchNorm:
+        return BatchNorm(width, epsilon=epsilon)
+
+    norm.__name__ = f"ε = {epsilon:g}"
+    return norm
+
+
+def epsilon_run(seed: int, epsilon: float) -> float:
+    """Return the test accuracy of the ReLU network with this ε after 60 steps at rate 0.1."""
+    net, _ = train_digits(seed, ReLU, True, 0.1, 60, norm=with_epsilon(epsilon))
+    return full_statistics_accuracy(net, load_digits())
+
+
+EPSILONS = (1e-12, 1e-5, 0.1, 1.0, 10.0)
+EPSILON_STORED = StoredRun(
+    "epsilons", epsilon_run, {"epsilon": EPSILONS}, seeds=range(5), tolerance=0.03
+)
+
+
+@dataclass(frozen=True)
+class Epsilons:
+    """Test accuracies by ε.
+
+    Attributes
+    ----------
+    rows : list of tuple
+        ε, and of the test accuracy the median, the smallest and the largest.
+    """
+
+    rows: list[tuple[float, float, float, float]]
+    card: Card | None = None
+
+
+@measured(
+    question="How large may ε be before it does harm, and how small?",
+    control="The default, 1e-5, with the same weights and batches, paired by seed.",
+    mode="Test accuracy in evaluation mode, with the statistics of the whole training set.",
+)
+def epsilon_range() -> Epsilons:
+    """Train the ReLU network for 60 steps at rate 0.1 with several ε, over five seeds.
+
+    Returns
+    -------
+    Epsilons
+    """
+    stored = EPSILON_STORED.load()
+    rows = []
+    for epsilon in EPSILONS:
+        scores = stored.select(epsilon=epsilon)
+        rows.append((epsilon, float(np.median(scores)), min(scores), max(scores)))
+    return Epsilons(rows)
 
 
 class StoppedBatchNorm(BatchNorm):
@@ -291,6 +688,194 @@ def stopped_losses(seed: int, stopped: bool, steps: int = 300, rate: float = 0.1
     norm = StoppedBatchNorm if stopped else BatchNorm
     _, history = train_digits(seed, ReLU, True, rate, steps, norm=norm)
     return history.loss
+
+
+#: The four dots of the course.
+DOTS = np.array([[1.0], [3.0], [5.0], [7.0]])
+
+
+class Quotients(NamedTuple):
+    """How far central differences are from two formulas of dz, for the four dots.
+
+    Attributes
+    ----------
+    steps : array, shape (k,)
+        h.
+    right, wrong : array, shape (k,)
+        Largest difference, relative to the largest entry of dz: of the whole formula, and of the
+        one that stops at σ².
+    """
+
+    steps: Floats
+    right: Floats
+    wrong: Floats
+
+
+def difference_quotients(steps: Sequence[float] | Floats) -> Quotients:
+    """Return how the difference to central differences depends on their step.
+
+    The cost is the square of the output of the dot at 7, with γ = 2, β = 1 and ε = 10⁻⁵.
+
+    Parameters
+    ----------
+    steps : sequence of float
+        Values of h.
+
+    Returns
+    -------
+    Quotients
+    """
+    gamma, beta, epsilon, m = np.array([2.0]), np.array([1.0]), 1e-5, len(DOTS)
+
+    def cost(z: Floats) -> float:
+        return float(batch_norm(z, gamma, beta, epsilon)[0][-1, 0] ** 2)
+
+    z_tilde, cache = batch_norm(DOTS, gamma, beta, epsilon)
+    dz_tilde = np.zeros_like(z_tilde)
+    dz_tilde[-1] = 2 * z_tilde[-1]
+    dz, dgamma, _ = batch_norm_backward(dz_tilde, cache)
+    without = dz + gamma * cache.inv_std * cache.z_norm * dgamma / m
+    errors = []
+    for h in steps:
+        nudges = h * np.eye(m)[:, :, np.newaxis]
+        slopes = [(cost(DOTS + nudge) - cost(DOTS - nudge)) / (2 * h) for nudge in nudges]
+        numeric = np.reshape(slopes, dz.shape)
+        errors.append([np.abs(numeric - f).max() / np.abs(dz).max() for f in (dz, without)])
+    right, wrong = np.transpose(errors)
+    return Quotients(np.asarray(steps, float), right, wrong)
+
+
+def first_colleague(dz_tilde: Floats, z_norm: Floats, std: Floats, gamma: Floats) -> Floats:
+    """Return dz with a mistake, to be found from what it returns."""
+    dz: Floats = gamma / std * (dz_tilde - z_norm * np.mean(dz_tilde * z_norm, axis=0))
+    return dz
+
+
+def second_colleague(dz_tilde: Floats, z_norm: Floats, std: Floats, gamma: Floats) -> Floats:
+    """Return dz with another mistake."""
+    dz: Floats = gamma / std * (dz_tilde - np.mean(dz_tilde, axis=0))
+    return dz
+
+
+def without_gamma_and_beta(n: int) -> BatchNorm:
+    """Return a batch norm whose γ and β stay 1 and 0; its backward pass is whole."""
+    return BatchNorm(n, affine=False)
+
+
+#: Steps of the running means of a loss: about one epoch.
+EPOCH = 24
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What training does with each of several backward passes.
+
+    Attributes
+    ----------
+    arms : tuple of str
+        What each backward pass is.
+    losses : array, shape (arms, seeds, steps)
+        Of each step, in nats.
+    means : array, shape (arms, seeds, steps)
+        |μ| of the first layer's z over the batch, mean over the units.
+    lengths : array, shape (arms, seeds, steps)
+        ‖w‖ of the first layer, all units together.
+    accuracies : array, shape (arms, seeds)
+        Of the test images, after training.
+    card : Card
+    """
+
+    arms: tuple[str, ...]
+    losses: Floats
+    means: Floats
+    lengths: Floats
+    accuracies: Floats
+    card: Card | None = None
+
+    @property
+    def smooth(self) -> Floats:
+        """Running means of the losses over `EPOCH` steps: the first is that of steps 1 to 24."""
+        windows = np.lib.stride_tricks.sliding_window_view(self.losses, EPOCH, axis=-1)
+        return np.asarray(windows.mean(axis=-1))
+
+    def rows(self) -> list[list[Any]]:
+        """Return the state before training, and each arm's lowest and last loss and its end.
+
+        Of the first layer |μ| and ‖w‖, then the accuracy; each is a range over the seeds.
+        """
+        lowest, last = self.smooth.min(axis=-1), self.smooth[..., -1]
+        first = self.means[..., 0], self.lengths[..., 0]
+        before = ["before training", "", "", _span(first[0]), _span(first[1], 1), ""]
+        return [before] + [
+            [
+                arm,
+                _span(lowest[k]),
+                _span(last[k]),
+                _span(self.means[k, :, -1]),
+                _span(self.lengths[k, :, -1], 1),
+                _span(self.accuracies[k]),
+            ]
+            for k, arm in enumerate(self.arms)
+        ]
+
+
+def _span(values: Floats, digits: int = 2) -> str:
+    """Return the range of a few numbers in words: one number if they are alike."""
+    low, high = (f"{value:.{digits}f}" for value in (values.min(), values.max()))
+    return low if low == high else f"{low}–{high}"
+
+
+@measured(
+    question="What does training do when the gradient does not come back along all paths?",
+    control="Batch norm with its whole backward pass, from the same weights and batches, paired "
+    "by seed.",
+    mode="Losses, means and lengths in training mode, with the batch's statistics; test accuracy "
+    "with the statistics of the whole training set.",
+)
+def train_with(
+    norms: Mapping[str, Callable[[int], Layer]],
+    seeds: Sequence[int] = range(5),
+    steps: int = 300,
+    rate: float = 0.1,
+) -> Paths:
+    """Train the book's ReLU network with several kinds of batch norm, and watch its first layer.
+
+    Parameters
+    ----------
+    norms : mapping of str to callable
+        What batch norm is in each arm.
+    seeds : sequence of int
+        The same weights and batches in each arm.
+    steps : int
+        Updates.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    Paths
+    """
+    shape = len(norms), len(seeds), steps
+    losses, means, lengths = np.empty(shape), np.empty(shape), np.empty(shape)
+    accuracies = np.empty(shape[:2])
+    for arm, norm in enumerate(norms.values()):
+        for k, seed in enumerate(seeds):
+            watched: list[tuple[float, float]] = []
+
+            def watch(net: Sequential, watched: list[tuple[float, float]] = watched) -> None:
+                dense, cache = net.layers[0], net.batch_norms[0].cache
+                assert isinstance(dense, Dense)
+                assert cache is not None
+                length = float(np.linalg.norm(dense.w))
+                watched.append((float(np.mean(np.abs(cache.mean))), length))
+
+            net, history = train_digits(
+                seed, ReLU, True, rate, steps, norm=norm, after_backward=watch
+            )
+            losses[arm, k] = history.loss
+            means[arm, k], lengths[arm, k] = np.transpose(watched)
+            accuracies[arm, k] = full_statistics_accuracy(net, load_digits())
+    return Paths(tuple(norms), losses, means, lengths, accuracies)
 
 
 def float32_variances(exponent: float, formula: str, m: int = 60, units: int = 200) -> Floats:
