@@ -103,7 +103,6 @@ PENDING = frozenset(
     {
         "book/01-motivation",
         "book/02-algorithm",
-        "book/03-beta-replaces-b",
         "book/04-mini-batches",
         "book/05-intuition",
         "book/06-test-time",

@@ -123,7 +123,7 @@ def effective_rate() -> Explorable:
             axes[1].set_title("effective rate, α / mean ‖wⱼ‖²", fontsize=11.5)
         words = (
             f"Learning rate {learning_rate:g}, weight decay {weight_decay:g}: after {STEPS} steps "
-            f"‖w‖² is {run.norm[-1] / run.norm[0]:.3g} times what it was, and the effective rate "
+            f"‖w‖² is {run.norm[-1] / run.norm[0]:.3f} times what it was, and the effective rate "
             f"{run.rate[-1] / run.rate[0]:.2f} times."
         )
         return FigureWithWords(figure, words)

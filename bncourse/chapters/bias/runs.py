@@ -238,7 +238,6 @@ def shift_biases(shifts: Floats, seed: int = 0) -> ShiftEffect:
         inputs=describe_inputs(load_digits().x_train),
         sizes="-".join(map(str, SIZES)),
         batch_size=BATCH_SIZE,
-        steps=0,
         seed=seed,
     )
     for dtype, statistics in (
@@ -817,6 +816,37 @@ def weight_growths(seeds: Sequence[int] = FIVE) -> Growths:
         [weight_growth(seed, batch_norm) for seed in seeds] for batch_norm in (True, False)
     )
     return Growths(with_bn, without_bn)
+
+
+@dataclass(frozen=True)
+class MomentumGrowth:
+    """Growth of the hidden weights by the weight of the old average, 0 for none.
+
+    Attributes
+    ----------
+    runs : dict of float to list of Growth
+        One run a seed.
+    card : Card
+    """
+
+    runs: dict[float, list[Growth]]
+    card: Card | None = None
+
+
+@measured(
+    question="Do the squared updates add up to the growth of ‖w‖² with momentum too?",
+    control="The same network, weights and batches without momentum.",
+    mode="Weights and updates in training.",
+)
+def momentum_growth(
+    decays: Sequence[float] = (0.0, 0.9), seeds: Sequence[int] = FIVE
+) -> MomentumGrowth:
+    """Return the growth of the sigmoid network's hidden weights, at rate 3 over 300 steps."""
+    for decay in decays:
+        take_down(optimizer=f"Momentum, {decay:g}" if decay else "GradientDescent")
+    return MomentumGrowth(
+        {decay: [weight_growth(seed, momentum=decay) for seed in seeds] for decay in decays}
+    )
 
 
 def scaled_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float, float]:
