@@ -107,8 +107,8 @@ def moved_dots(b: float, c: float) -> FigureWithWords:
         f"Dots at {join([f'{d:g}' for d in before.dots])} on a ruler with its zero at "
         f"{before.zero:g} and a tick every {before.unit:.2f}; {did} to "
         f"{join([f'{d:g}' for d in after.dots])}, zero at {after.zero:g}, a tick every "
-        f"{after.unit:.2f}. The first read {join([f'{v:.3f}' for v in before.z_norm])}; the largest "
-        f"change of a reading is {change:.3f}."
+        f"{after.unit:.2f}. The first read {join([f'{v:.3f}' for v in before.z_norm])}; the "
+        f"largest change of a reading is {change:.3f}."
     )
     return FigureWithWords(figure, true_minus(words))
 

@@ -437,7 +437,7 @@ def _shares(seed: int, batch_norm: bool, standardized: bool, steps: int) -> Floa
 LAST = ("z everywhere", "z, and the last a centred", "z, but the last a", "a everywhere")
 
 
-class _Centre(Layer):
+class Centre(Layer):
     """Subtract from each unit its mean over the batch, or the batch that is predicted."""
 
     def _forward(self, x: Floats, training: bool) -> Floats:
@@ -485,7 +485,7 @@ def last_activation(seed: int, normalise: str, rate: float) -> float:
         layers.append(Dense(n_in, n, False, init="lecun", rng=weights))
         layers += [Sigmoid(), BatchNorm(n)] if on_a else [BatchNorm(n), Sigmoid()]
     if normalise == LAST[1]:
-        layers.append(_Centre())
+        layers.append(Centre())
     net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], init="lecun", rng=weights)])
 
     def test_accuracy(net: Sequential) -> float:
