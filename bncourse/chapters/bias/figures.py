@@ -350,7 +350,7 @@ def effective_rate(curves: DecayCurves) -> FigureWithWords:
         axes[0].annotate(
             "√(2αλ) / ‖∇J(u)‖",
             (800, formula),
-            (0, -12),
+            (0, -30),
             textcoords="offset points",
             ha="right",
             fontsize=10,
