@@ -172,9 +172,9 @@ def test_a_layer_behind_the_weights_centres_the_inputs():
 
 @each_triple
 def test_without_batch_norm_most_of_the_gradient_moves_all_alike(seeds):
-    shares = runs.gradient_shares(seeds, steps=20).values
+    shares = runs.gradient_shares(seeds).values
     raw, standard = "pixels from 0 to 1", "standardised"
-    assert (shares[raw, False] > 0.6).all()
+    assert (shares[raw, False] > 0.65).all()
     for inputs in (raw, standard):
         assert (shares[inputs, True][:, :3] < 0.12).all()
         assert (shares[inputs, True][:, 3] > 0.25).all()
