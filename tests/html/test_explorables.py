@@ -19,7 +19,7 @@ BUDGET = 350 * 1024
 EXPECTED = {
     "motivation": 2,
     "algorithm": 3,
-    "bias": 2,
+    "bias": 3,
     "minibatches": 1,
     "intuition": 3,
     "inference": 1,

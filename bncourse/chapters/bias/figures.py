@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 
-from bncourse.chapters.bias.runs import Growth, ShiftEffect
+from bncourse.chapters.bias.runs import (
+    RULERS,
+    DecayCurves,
+    Growth,
+    Growths,
+    Reading,
+    Shares,
+    ShiftEffect,
+    read_dots,
+)
 from bncourse.display import FigureWithWords
+from bncourse.display.figure import true_minus
 from bncourse.display.style import (
-    BLUE,
+    CARD,
+    GREEN,
     GREY,
-    ORANGE,
+    INK,
+    PURPLE,
     WITH,
     WITHOUT,
     join,
@@ -24,10 +37,132 @@ from bncourse.display.style import (
 #: Steps over which the rates of single steps, which jump by a fifth, are averaged.
 AT_THE_END = 300
 
-__all__ = ["effective_rate", "ghost_bias", "right_triangles", "weight_growth"]
+__all__ = [
+    "effective_rate",
+    "gradient_shares",
+    "moved_dots",
+    "right_triangles",
+    "shifted_biases",
+    "weight_growth",
+]
 
 
-def ghost_bias(effect: ShiftEffect) -> FigureWithWords:
+def draw_reading(ax: Axes, reading: Reading, window: tuple[float, float]) -> None:
+    """Draw four dots on their raw axis, and below them the ruler that they are read by.
+
+    Parameters
+    ----------
+    ax : Axes
+    reading : Reading
+    window : tuple of float
+        Ends of the raw axis.
+    """
+    ax.axhline(0.0, color=WITH, linewidth=1.6)
+    low, high = window
+    ticks = np.arange(np.ceil((low - reading.zero) / reading.unit), 1e3)
+    ticks = ticks[reading.zero + ticks * reading.unit <= high]
+    # A label wherever there is room for one.
+    every = max(1, round((high - low) / 17 / reading.unit))
+    for tick in ticks:
+        x = reading.zero + tick * reading.unit
+        ax.plot([x, x], [-0.12, 0.12], color=WITH, linewidth=2.6 if tick == 0 else 1.2)
+        if tick % every == 0:
+            label = true_minus(f"{tick:.0f}")
+            ax.annotate(label, (x, -0.22), color=WITH, ha="center", va="top", fontsize=10)
+    for k, dot in enumerate(reading.dots):
+        ax.plot([dot, dot], [0.12, 0.72], color=GREY, linewidth=1, linestyle=":")
+        face = CARD if k < 2 else INK
+        ax.plot(dot, 0.85, "o", color=INK, markerfacecolor=face, markersize=9, markeredgewidth=2)
+    ax.set_xlim(low, high)
+    ax.set_ylim(-0.75, 1.15)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False)
+
+
+def moved_dots(b: float, c: float) -> FigureWithWords:
+    """Draw the dots 1, 3, 5, 7 and their ruler, and below both the moved ones and theirs.
+
+    Parameters
+    ----------
+    b : float
+        Added to each dot.
+    c : float
+        Factor on each dot.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    before, after = read_dots(0.0, 1.0, RULERS[0]), read_dots(b, c, RULERS[0])
+    change = float(np.abs(after.z_norm - before.z_norm).max())
+    did = " and ".join(word for word, moved in (("slid", b != 0), ("stretched", c != 1)) if moved)
+    with style():
+        figure, axes = new_figure(6.4, 3.6, 2, 1)
+        for ax, reading in zip(axes, (before, after), strict=True):
+            half = 5.0 * max(reading.unit / before.unit, 0.3)
+            draw_reading(ax, reading, (reading.zero - half, reading.zero + half))
+        title(figure, f"The dots are {did}, and the ruler with them")
+    words = (
+        f"Dots at {join([f'{d:g}' for d in before.dots])} on a ruler with its zero at "
+        f"{before.zero:g} and a tick every {before.unit:.2f}; {did} to "
+        f"{join([f'{d:g}' for d in after.dots])}, zero at {after.zero:g}, a tick every "
+        f"{after.unit:.2f}. The first read {join([f'{v:.3f}' for v in before.z_norm])}; the "
+        f"largest change of a reading is {change:.3f}."
+    )
+    return FigureWithWords(figure, true_minus(words))
+
+
+def gradient_shares(shares: Shares) -> FigureWithWords:
+    """Draw the share of ‖dw‖² along the mean of each layer's inputs.
+
+    Parameters
+    ----------
+    shares : Shares
+        From `bncourse.chapters.bias.runs.gradient_shares`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    panels = list(dict.fromkeys(inputs for inputs, _ in shares.values))
+    names = ["layer 1", "2", "3", "output"]
+    said = []
+    with style():
+        figure, axes = new_figure(6.4, 3.9, 1, len(panels), sharey=True)
+        for ax, inputs in zip(axes, panels, strict=True):
+            for side, bn, colour in ((-0.2, False, WITHOUT), (0.2, True, WITH)):
+                values = shares.values[inputs, bn]
+                middle = np.median(values, axis=0)
+                spread = [middle - values.min(axis=0), values.max(axis=0) - middle]
+                at = np.arange(4) + side
+                ax.bar(at, middle, 0.38, color=colour, yerr=spread, ecolor=INK)
+                for x, value, top in zip(at, middle, values.max(axis=0), strict=True):
+                    text = f"{value:.2f}"[1:]
+                    ax.text(x, top + 0.02, text, ha="center", color=colour, fontsize=9.5)
+                name = "with batch norm" if bn else "without"
+                said.append(f"{inputs}, {name}: {join([f'{v:.2f}' for v in middle])}")
+            for k, value in enumerate(shares.random):
+                ax.plot([k - 0.42, k + 0.42], [value, value], color=INK, linestyle=":")
+            ax.set_xticks(range(4), names)
+            ax.set_title(inputs, fontsize=11.5)
+            ax.set_ylim(0, 1)
+            ax.grid(visible=False, axis="x")
+        axes[0].set_ylabel("share of ‖dw‖² along ā")
+        axes[0].text(0.02, 0.97, "without", color=WITHOUT, transform=axes[0].transAxes, va="top")
+        axes[0].text(
+            0.30, 0.97, "with batch norm", color=WITH, transform=axes[0].transAxes, va="top"
+        )
+        title(figure, "With batch norm only the output layer keeps the common push")
+    words = (
+        f"Share of the squared gradient along the mean of the layer's inputs, layers 1, 2, 3 and "
+        f"output, medians. {'. '.join(said)}. A random direction has "
+        f"{join([f'{v:.3f}' for v in shares.random])}."
+    )
+    return FigureWithWords(figure, words, shares.card)
+
+
+def shifted_biases(effect: ShiftEffect) -> FigureWithWords:
     """Draw how far logits move when all hidden biases are shifted.
 
     Parameters
@@ -42,23 +177,24 @@ def ghost_bias(effect: ShiftEffect) -> FigureWithWords:
     with style():
         figure, ax = new_figure(6.4, 4.2)
         for values, text, colour in (
-            (effect.evaluation, "evaluation mode", ORANGE),
-            (effect.training32, "training, float32", GREY),
-            (effect.training, "training, float64", BLUE),
+            (effect.evaluation, "stored ruler, float64", GREEN),
+            (effect.training32, "made ruler, float32", GREY),
+            (effect.training, "made ruler, float64", INK),
         ):
             (line,) = ax.loglog(effect.shifts, values, "o-", color=colour)
             label_line(ax, line, text, at=len(effect.shifts) // 2, offset=(0, 14), ha="right")
         ax.set_xlabel("size of the shift of every hidden bias")
         ax.set_ylabel("largest change of a logit")
-        ax.set_title("A shifted bias vanishes in training mode, and only there")
+        title(figure, "A stored ruler feels b; a made one, only rounding")
     words = (
-        f"Biases shifted by {effect.shifts[0]:g} to {effect.shifts[-1]:g}: in training mode the "
+        f"Biases shifted by {effect.shifts[0]:g} to {effect.shifts[-1]:g}: by the batch's own "
+        f"statistics the "
         f"logits change by less than {_ceiling(effect.training.max())} in float64 at every shift, "
         f"by {'more' if effect.training32[-1] > 1 else 'less'} than 1 in float32 at the largest; "
-        f"in evaluation mode by {effect.evaluation[0]:.1f} at the smallest shift already, and by "
+        f"by stored ones by {effect.evaluation[0]:.1f} at the smallest shift already, and by "
         f"{effect.evaluation[-1] / effect.shifts[-1]:.0f} times the shift at the largest."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, effect.card)
 
 
 def _ceiling(value: float) -> str:
@@ -67,18 +203,19 @@ def _ceiling(value: float) -> str:
     return f"1e{exponent:03d}" if exponent < 0 else f"{10**exponent:g}"
 
 
-def weight_growth(with_bn: Growth, without_bn: Growth) -> FigureWithWords:
+def weight_growth(growths: Growths) -> FigureWithWords:
     """Draw the squared norm of the weights beside the sum of the squared updates.
 
     Parameters
     ----------
-    with_bn, without_bn : Growth
-        From `bncourse.chapters.bias.runs.weight_growth`.
+    growths : Growths
+        From `bncourse.chapters.bias.runs.weight_growths`; the first seed is drawn.
 
     Returns
     -------
     FigureWithWords
     """
+    with_bn, without_bn = growths.with_bn[0], growths.without_bn[0]
     with style():
         figure, axes = new_figure(6.4, 3.9, 1, 2, sharey=True)
         for ax, run, colour, text in (
@@ -113,7 +250,7 @@ def weight_growth(with_bn: Growth, without_bn: Growth) -> FigureWithWords:
         f"and the squared updates add up to that growth {'within' if gap < 1e-3 else 'but not to'}"
         f" 0.1 %; without batch norm they add up to {100 * _share(without_bn):.0f} % of it."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, growths.card)
 
 
 def _share(run: Growth) -> float:
@@ -138,20 +275,24 @@ def right_triangles(lengths: Sequence[float] = (0.75, 0.7, 0.65)) -> FigureWithW
         w = points[-1]
         points.append(w + length * np.array([-w[1], w[0]]) / np.linalg.norm(w))
     with style():
-        figure, ax = new_figure(5.2, 3.6)
+        figure, ax = new_figure(6.0, 4.1)
+        circle = np.radians(np.linspace(-12, 125, 80))
+        ax.plot(np.cos(circle), np.sin(circle), color=GREY, linewidth=1, linestyle="--")
+        ax.text(0.97, -0.24, "length 1", color=GREY, fontsize=10)
         for t, w in enumerate(points):
-            ax.plot([0, w[0]], [0, w[1]], color=BLUE)
+            ax.plot([0, w[0]], [0, w[1]], color=INK)
+            ax.plot(*(w / np.linalg.norm(w)), "o", color=GREY, markersize=5)
             ax.annotate(
                 f"$w_{t}$",
                 0.55 * w,
                 xytext=tuple(11 * np.array([w[1], -w[0]]) / np.linalg.norm(w)),
                 textcoords="offset points",
-                color=BLUE,
+                color=INK,
                 ha="center",
                 va="center",
             )
         for t, (w, following) in enumerate(zip(points, points[1:], strict=False)):
-            ax.plot(*np.transpose([w, following]), color=ORANGE)
+            ax.plot(*np.transpose([w, following]), color=PURPLE)
             along, step = -0.07 * w / np.linalg.norm(w), following - w
             across = 0.07 * step / np.linalg.norm(step)
             corner = [w + along, w + along + across, w + across]
@@ -161,14 +302,14 @@ def right_triangles(lengths: Sequence[float] = (0.75, 0.7, 0.65)) -> FigureWithW
                 (w + following) / 2,
                 xytext=(8, 4),
                 textcoords="offset points",
-                color=ORANGE,
+                color=PURPLE,
             )
         ax.plot(0, 0, "o", color="black", markersize=5)
         ax.set_aspect("equal")
         ax.set_xlim(right=1.7)
         ax.margins(0.08)
         ax.axis("off")
-        title(figure, "Each step is a leg, so the hypotenuse grows")
+        title(figure, "Each step at a right angle makes the weights longer")
     squared = [f"{float(w @ w):.2f}" for w in points]
     words = (
         f"{len(lengths)} steps, each at a right angle to the weights it starts from: the squared "
@@ -177,29 +318,27 @@ def right_triangles(lengths: Sequence[float] = (0.75, 0.7, 0.65)) -> FigureWithW
     return FigureWithWords(figure, words)
 
 
-def effective_rate(
-    gains: Sequence[float], decayed: Sequence[Growth], free: Sequence[Growth]
-) -> FigureWithWords:
+def effective_rate(curves: DecayCurves) -> FigureWithWords:
     """Draw the effective learning rate from several starts, with and without weight decay.
 
     Parameters
     ----------
-    gains : sequence of float
-        Factors on the initial weights.
-    decayed, free : sequence of Growth
-        One run for each gain, from `bncourse.chapters.bias.runs.decay_run`.
+    curves : DecayCurves
+        From `bncourse.chapters.bias.runs.decay_curves`.
 
     Returns
     -------
     FigureWithWords
     """
+    gradient = np.mean([np.mean(run.gradient[-AT_THE_END:]) for run in curves.decayed])
+    formula = float(np.sqrt(2 * 0.01 / gradient))
     with style():
         figure, axes = new_figure(6.4, 4.0, 1, 2, sharey=True)
         for ax, runs, text in (
-            (axes[0], decayed, "with weight decay"),
-            (axes[1], free, "without (control)"),
+            (axes[0], curves.decayed, "with weight decay"),
+            (axes[1], curves.free, "without (control)"),
         ):
-            for gain, run, colour in zip(gains, runs, (ORANGE, BLUE, GREY), strict=True):
+            for gain, run, colour in zip(curves.starts, runs, (GREEN, PURPLE, GREY), strict=True):
                 (line,) = ax.semilogy(run.steps, run.rate, color=colour)
                 if ax is axes[1]:
                     label_line(ax, line, f"{gain:g} × He", offset=(-2, 10), ha="right")
@@ -207,15 +346,28 @@ def effective_rate(
                     label_line(ax, line, f"{gain:g} ×", at=0, offset=(6, 9), ha="left")
             ax.set_title(text, fontsize=11.5)
             ax.set_xlabel("training step")
+        axes[0].axhline(formula, color=INK, linestyle="--", linewidth=1.4)
+        axes[0].annotate(
+            "√(2αλ) / ‖∇J(u)‖",
+            (800, formula),
+            (0, -30),
+            textcoords="offset points",
+            ha="right",
+            fontsize=10,
+        )
         axes[0].set_ylabel("α over the mean ‖wⱼ‖²")
         title(figure, "Weight decay makes the effective rate forget its start")
+    late = float(np.mean([np.mean(run.rate[-AT_THE_END:]) for run in curves.decayed]))
+    meet = _ratio(curves.decayed, -AT_THE_END) < 1.2
     words = (
-        f"Starts whose effective learning rates differ by a factor of {_ratio(decayed, 0):.0f} "
-        f"{'end within a fifth of each other' if _ratio(decayed, -AT_THE_END) < 1.2 else 'differ'}"
-        f" with weight decay, and a factor of {_ratio(free, -AT_THE_END):.0f} apart without "
-        f"(means of the last {AT_THE_END} steps)."
+        f"Starts whose effective learning rates differ by a factor of "
+        f"{_ratio(curves.decayed, 0):.0f} "
+        f"end {'within a fifth of each other' if meet else 'apart'} with weight decay, at "
+        f"{late:.1f} where the formula says {formula:.1f}, and a factor of "
+        f"{_ratio(curves.free, -AT_THE_END):.0f} apart without (means of the last {AT_THE_END} "
+        f"steps)."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, curves.card)
 
 
 def _ratio(runs: Sequence[Growth], at: int) -> float:
