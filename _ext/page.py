@@ -1,10 +1,9 @@
 """Mend the pages: what can't be reached, what no reader needs, what the search can't do.
 
-Roles that no longer exist go. So do the theme's source maps, MathJax on pages without a formula,
-and the search index on pages that don't search. Scripts wait until the page can be read, and
-MathJax until it has been painted; pictures below the first wait until the reader comes near them,
-with their place kept free. The button of the sidebar that shows deeper pages gets a name, and
-these pages get their numbers.
+Roles that no longer exist go. So do the theme's source maps, and the search index on pages that
+don't search. Scripts wait until the page can be read; pictures below the first wait until the
+reader comes near them, with their place kept free. The button of the sidebar that shows deeper
+pages gets a name, and these pages get their numbers.
 """
 
 from __future__ import annotations
@@ -23,8 +22,6 @@ SEARCH = re.compile(
 )
 #: All scripts but the one that the page's own lines of script rely on.
 SCRIPT = re.compile(r'<script((?: data-[\w-]+="[^"]*")*) src="(?![^"]*documentation_options)')
-#: ``course.js`` fetches what stands here.
-MATHJAX = re.compile(r'<script [^>]*src="([^"]*/tex-chtml\.js[^"]*)"[^>]*></script>')
 #: The sidebar's button that unfolds the pages below a chapter says nothing by itself, and its one
 #: icon would fetch a font of 150 KB.
 UNNAMED = re.compile(
@@ -71,25 +68,6 @@ def mend_roles(
             context["body"] = context["body"].replace(attribute, "")
 
 
-def drop_mathjax(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
-) -> None:
-    """Take a quarter of a megabyte off a page that shows no formula.
-
-    Sphinx loads MathJax on a page if the page or any page below it in the toc has one, so the
-    front page always gets it.
-    """
-    has_equations = app.env.get_domain("math").data["has_equations"]
-    if app.builder.name != "html" or has_equations.get(pagename):
-        return
-    context["script_files"][:] = [
-        script
-        for script in context["script_files"]
-        if "mathjax" not in str(script.filename)
-        and not script.attributes.get("body", "").startswith("window.MathJax")
-    ]
-
-
 def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
     """Rewrite the pages, all but the one that searches."""
     if exception is not None or app.builder.name != "html":
@@ -99,7 +77,6 @@ def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
             continue
         text = path.read_text(encoding="utf-8")
         lighter = SCRIPT.sub(r'<script defer\1 src="', SEARCH.sub("", text))
-        lighter = MATHJAX.sub(r'<script data-mathjax="\1"></script>', lighter)
         lighter = UNNAMED.sub(NAMED, lighter)
         lighter = _wait_for_pictures(lighter, path.parent)
         if lighter != text:
@@ -151,7 +128,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-updated", number_deeper_pages, priority=900)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", help_search)
-    app.connect("html-page-context", drop_mathjax, priority=900)
     app.connect("build-finished", remove_source_maps)
     app.connect("build-finished", lighten_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
