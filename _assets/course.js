@@ -17,6 +17,38 @@
   document.addEventListener("toggle", mark, true);
 })();
 
+// The frames of an explorable are fetched when a reader comes near it, or takes hold of a control, so
+// that each is there when it is to be shown.
+(() => {
+  const held = [];
+  const fetchFrames = (figure) => {
+    if (figure.dataset.fetched !== undefined) return;
+    figure.dataset.fetched = "";
+    const { pictures } = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
+    for (const address of pictures.filter(Boolean)) {
+      const picture = new Image();
+      picture.src = address;
+      held.push(picture);
+    }
+  };
+  const figures = document.querySelectorAll("figure.explorable");
+  for (const figure of figures) {
+    for (const kind of ["focusin", "pointerenter"]) {
+      figure.addEventListener(kind, () => fetchFrames(figure));
+    }
+  }
+  if (navigator.connection?.saveData) return;
+  const near = new IntersectionObserver((seen) => {
+    for (const { isIntersecting, target } of seen) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      fetchFrames(target);
+    }
+  }, { rootMargin: "400px" });
+  // Not before what is on the first screen.
+  window.addEventListener("load", () => figures.forEach((figure) => near.observe(figure)));
+})();
+
 // On a narrow page the menu and the contents are boxes that lie over it. A link into the page
 // closes its box, and whoever opened one with the keyboard comes back to its button.
 (() => {

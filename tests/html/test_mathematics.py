@@ -101,4 +101,6 @@ def test_the_built_book_has_the_faces():
 
 def test_no_page_brings_a_script_for_formulas():
     for path in HTML.rglob("*.html"):
-        assert not re.search(r"<script[^>]*(mathjax|katex)", path.read_text(encoding="utf-8"), re.I), path
+        assert not re.search(
+            r"<script[^>]*(mathjax|katex)", path.read_text(encoding="utf-8"), re.I
+        ), path
