@@ -28,6 +28,8 @@ UNNAMED = re.compile(
     r'<summary>(<span class="toctree-toggle"[^>]*>)<i class="fa-solid fa-chevron-down"></i>'
 )
 NAMED = r'<summary aria-label="Pages below">\1<i style="font-style: normal">▾</i>'
+CONTENTS = re.compile(r'<nav id="pst-page-toc-nav"[^>]*>\s*(<ul.*?</ul>)\s*</nav>', re.DOTALL)
+OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>', re.DOTALL)
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
 
 
@@ -78,9 +80,19 @@ def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
         text = path.read_text(encoding="utf-8")
         lighter = SCRIPT.sub(r'<script defer\1 src="', SEARCH.sub("", text))
         lighter = UNNAMED.sub(NAMED, lighter)
+        lighter = _repeat_contents(lighter)
         lighter = _wait_for_pictures(lighter, path.parent)
         if lighter != text:
             path.write_text(lighter, encoding="utf-8", newline="\n")
+
+
+def _repeat_contents(text: str) -> str:
+    """Put the page's contents below its own line of the sidebar, where a wide page shows them."""
+    found = CONTENTS.search(text)
+    if not found:
+        return text
+    contents = found[1].replace('class="pst-show_toc_level nav', 'class="page-contents nav', 1)
+    return OWN_LINE.sub(lambda line: line[0] + contents, text, count=1)
 
 
 def _wait_for_pictures(text: str, folder: Path) -> str:
