@@ -1,13 +1,19 @@
 // What is wider than the page scrolls in its own box; the box must be reachable by keyboard.
 (() => {
-  const selector = ".formula, div.highlight pre, .pst-scrollable-table-container";
+  const selector = ".formula, div.highlight pre, .pst-scrollable-table-container, .results";
+  const nameOf = (box) => box.matches(".formula") ? "Formula" : box.matches("pre") ? "Code" : "Table";
   const mark = () => {
     // First all sizes, then all changes: a change between two readings costs a layout each.
     const boxes = [...document.querySelectorAll(selector)];
     const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
     boxes.forEach((box, k) => {
-      if (wide[k]) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
+      if (wide[k]) {
+        box.tabIndex = 0;
+        box.setAttribute("role", "region");
+        box.setAttribute("aria-label", `${nameOf(box)} ${k + 1}, wider than the page`);
+      } else {
+        for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+      }
     });
   };
 

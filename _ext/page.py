@@ -28,6 +28,10 @@ UNNAMED = re.compile(
     r'<summary>(<span class="toctree-toggle"[^>]*>)<i class="fa-solid fa-chevron-down"></i>'
 )
 NAMED = r'<summary aria-label="Pages below">\1<i style="font-style: normal">▾</i>'
+#: The label says less than the words in the button, which is no good for those who speak them.
+SHORT_NAME = re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="[^"]*"')
+#: The book's name stands outside of every landmark.
+BRAND = re.compile(r'(?<!<header>)(<a class="navbar-brand logo".*?</a>)', re.DOTALL)
 CONTENTS = re.compile(r'<nav id="pst-page-toc-nav"[^>]*>\s*(<ul.*?</ul>)\s*</nav>', re.DOTALL)
 OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>', re.DOTALL)
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
@@ -70,17 +74,31 @@ def mend_roles(
             context["body"] = context["body"].replace(attribute, "")
 
 
+def name_parts(app: Sphinx, exception: Exception | None) -> None:
+    """Give parts of all pages the names that a screen reader needs, and delete what is no page."""
+    if exception is not None or app.builder.name != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        if "_static" in path.parts:
+            path.unlink()  # the theme's own templates
+            continue
+        text = path.read_text(encoding="utf-8")
+        named = BRAND.sub(r"<header>\1</header>", SHORT_NAME.sub(r"\1", text))
+        path.write_text(named, encoding="utf-8", newline="\n")
+
+
 def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
     """Rewrite the pages, all but the one that searches."""
     if exception is not None or app.builder.name != "html":
         return
     for path in Path(app.outdir).rglob("*.html"):
-        if path.name == "search.html" or "_static" in path.parts:
+        if path.name == "search.html":
             continue
         text = path.read_text(encoding="utf-8")
         lighter = SCRIPT.sub(r'<script defer\1 src="', SEARCH.sub("", text))
         lighter = UNNAMED.sub(NAMED, lighter)
-        lighter = _repeat_contents(lighter)
+        if 'class="page-contents' not in lighter:
+            lighter = _repeat_contents(lighter)
         lighter = _wait_for_pictures(lighter, path.parent)
         if lighter != text:
             path.write_text(lighter, encoding="utf-8", newline="\n")
@@ -141,5 +159,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", help_search)
     app.connect("build-finished", remove_source_maps)
+    app.connect("build-finished", name_parts)
     app.connect("build-finished", lighten_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,12 +18,11 @@ def test_the_text_is_as_wide_as_sixty_odd_letters(browser, server, width, size):
     with Visit(browser, f"{server}/{PAGE}", width=width) as visit:
         column = visit.page.evaluate(WIDTH, "article section > p")
         assert column == min(31 * size, width - 40)
-        assert (
-            visit.page.evaluate(
-                "getComputedStyle(document.querySelector('article section > p:not(.reading-time)')).fontSize"
-            )
-            == f"{size}px"
+        letters = visit.page.evaluate(
+            """() => getComputedStyle(
+              document.querySelector("article section > p:not(.reading-time)")).fontSize"""
         )
+        assert letters == f"{size}px"
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
 
 

@@ -195,6 +195,24 @@ def test_the_page_is_light(page):
     assert weight + fonts < LIMITS.get(page.stem, 1_200_000), weight
 
 
+@each_page
+def test_the_name_of_the_search_button_holds_its_words(page):
+    (button,) = (
+        a for _, a, _ in parse(page).elements if "search-button-field" in a.get("class", "")
+    )
+    assert "aria-label" not in button
+
+
+@each_page
+def test_the_books_name_stands_in_a_landmark(page):
+    (parents,) = (p for _, a, p in parse(page).elements if "navbar-brand" in a.get("class", ""))
+    assert "header" in parents
+
+
+def test_no_templates_are_shipped():
+    assert not list((HTML / "_static").rglob("*.html"))
+
+
 def test_no_source_maps_are_shipped():
     assert not list(HTML.rglob("*.map"))
 
