@@ -1,10 +1,9 @@
 """Mend the pages: what can't be reached, what no reader needs, what the search can't do.
 
-Roles that no longer exist go. So do the theme's source maps, MathJax on pages without a formula,
-and the search index on pages that don't search. Scripts wait until the page can be read, and
-MathJax until it has been painted; pictures below the first wait until the reader comes near them,
-with their place kept free. The button of the sidebar that shows deeper pages gets a name, and
-these pages get their numbers.
+Roles that no longer exist go. So do the theme's source maps, and the search index on pages that
+don't search. Scripts wait until the page can be read; pictures below the first wait until the
+reader comes near them, with their place kept free. The button of the sidebar that shows deeper
+pages gets a name, and these pages get their numbers.
 """
 
 from __future__ import annotations
@@ -23,14 +22,18 @@ SEARCH = re.compile(
 )
 #: All scripts but the one that the page's own lines of script rely on.
 SCRIPT = re.compile(r'<script((?: data-[\w-]+="[^"]*")*) src="(?![^"]*documentation_options)')
-#: ``course.js`` fetches what stands here.
-MATHJAX = re.compile(r'<script [^>]*src="([^"]*/tex-chtml\.js[^"]*)"[^>]*></script>')
 #: The sidebar's button that unfolds the pages below a chapter says nothing by itself, and its one
 #: icon would fetch a font of 150 KB.
 UNNAMED = re.compile(
     r'<summary>(<span class="toctree-toggle"[^>]*>)<i class="fa-solid fa-chevron-down"></i>'
 )
 NAMED = r'<summary aria-label="Pages below">\1<i style="font-style: normal">▾</i>'
+#: The label says less than the words in the button, which is no good for those who speak them.
+SHORT_NAME = re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="[^"]*"')
+#: The book's name stands outside of every landmark.
+BRAND = re.compile(r'(?<!<header>)(<a class="navbar-brand logo".*?</a>)', re.DOTALL)
+CONTENTS = re.compile(r'<nav id="pst-page-toc-nav"[^>]*>\s*(<ul.*?</ul>)\s*</nav>', re.DOTALL)
+OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>', re.DOTALL)
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
 
 
@@ -72,23 +75,17 @@ def mend_roles(
             context["body"] = context["body"].replace(attribute, "")
 
 
-def drop_mathjax(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
-) -> None:
-    """Take a quarter of a megabyte off a page that shows no formula.
-
-    Sphinx loads MathJax on a page if the page or any page below it in the toc has one, so the
-    front page always gets it.
-    """
-    has_equations = app.env.get_domain("math").data["has_equations"]
-    if app.builder.name != "html" or has_equations.get(pagename):
+def name_parts(app: Sphinx, exception: Exception | None) -> None:
+    """Give parts of all pages the names that a screen reader needs, and delete what is no page."""
+    if exception is not None or app.builder.name != "html":
         return
-    context["script_files"][:] = [
-        script
-        for script in context["script_files"]
-        if "mathjax" not in str(script.filename)
-        and not script.attributes.get("body", "").startswith("window.MathJax")
-    ]
+    for path in Path(app.outdir).rglob("*.html"):
+        if "_static" in path.parts:
+            path.unlink()  # the theme's own templates
+            continue
+        text = path.read_text(encoding="utf-8")
+        named = BRAND.sub(r"<header>\1</header>", SHORT_NAME.sub(r"\1", text))
+        path.write_text(named, encoding="utf-8", newline="\n")
 
 
 def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
@@ -96,15 +93,25 @@ def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.name != "html":
         return
     for path in Path(app.outdir).rglob("*.html"):
-        if path.name == "search.html" or "_static" in path.parts:
+        if path.name == "search.html":
             continue
         text = path.read_text(encoding="utf-8")
         lighter = SCRIPT.sub(r'<script defer\1 src="', SEARCH.sub("", text))
-        lighter = MATHJAX.sub(r'<script data-mathjax="\1"></script>', lighter)
         lighter = UNNAMED.sub(NAMED, lighter)
+        if 'class="page-contents' not in lighter:
+            lighter = _repeat_contents(lighter)
         lighter = _wait_for_pictures(lighter, path.parent)
         if lighter != text:
             path.write_text(lighter, encoding="utf-8", newline="\n")
+
+
+def _repeat_contents(text: str) -> str:
+    """Put the page's contents below its own line of the sidebar, where a wide page shows them."""
+    found = CONTENTS.search(text)
+    if not found:
+        return text
+    contents = found[1].replace('class="pst-show_toc_level nav', 'class="page-contents nav', 1)
+    return OWN_LINE.sub(lambda line: line[0] + contents, text, count=1)
 
 
 def _wait_for_pictures(text: str, folder: Path) -> str:
@@ -152,7 +159,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-updated", number_deeper_pages, priority=900)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", help_search)
-    app.connect("html-page-context", drop_mathjax, priority=900)
     app.connect("build-finished", remove_source_maps)
+    app.connect("build-finished", name_parts)
     app.connect("build-finished", lighten_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

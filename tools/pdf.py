@@ -43,8 +43,8 @@ FLAGS = [
 ]
 #: What is for the screen only.
 SCREEN_ONLY = (
-    "a.headerlink, script, button, .prev-next-footer, .ledger-controls, .explorable-controls, "
-    ".practice-link"
+    "a.headerlink, annotation, script, button, .prev-next-footer, .ledger-controls, "
+    ".explorable-controls, .practice-link"
 )
 MARGIN = {"top": "18mm", "bottom": "18mm", "left": "20mm", "right": "20mm"}
 #: The width of the printed column in the browser's pixels: A4 less the margins.
@@ -73,7 +73,7 @@ figure { break-inside: avoid; margin-inline: 0; }
 }
 .bd-article div.cell_input, .bd-article div.highlight { break-inside: avoid; }
 .bd-article .cell_output img, .bd-article img { max-width: 82%; }
-.bd-article div.math, .bd-article .pst-scrollable-table-container { overflow: visible; }
+.bd-article .formula, .bd-article .pst-scrollable-table-container { overflow: visible; }
 .admonition, .bd-article .admonition { box-shadow: none; border: 0.5pt solid #c9ced6; }
 div.cell div.cell_input { border-width: 0.5pt; border-left-width: 2pt; }
 table { font-size: 8.5pt; }
@@ -119,11 +119,10 @@ main table.ledger-claims th:nth-child(3) { width: 32%; }
 #: A formula that is wider than the column is made smaller: on paper nothing scrolls.
 FIT = """() => {
   for (const box of document.querySelectorAll("div.math")) {
-    const formula = box.querySelector("mjx-container");
-    if (!formula) continue;
+    const formula = box.querySelector("math");
     const number = box.querySelector(".eqno");
     const room = box.clientWidth - (number ? number.offsetWidth + 8 : 0);
-    const ratio = room / formula.scrollWidth;
+    const ratio = room / formula.getBoundingClientRect().width;
     const size = parseFloat(formula.style.fontSize) || 100;
     if (ratio < 1) formula.style.fontSize = `${Math.floor(ratio * size)}%`;
   }
@@ -275,16 +274,12 @@ def document(sheets: dict[str, int]) -> tuple[str, list[Entry]]:
     for sheet in chapter.select('link[rel="stylesheet"]'):
         sheet["href"] = (pages[1].parent / str(sheet["href"]).split("?")[0]).resolve().as_uri()
         head.append(str(sheet))
-    for script in chapter.select("script"):
-        if (script.string or "").startswith("window.MathJax"):
-            head.append(str(script))
-    mathjax = (HTML / "_static" / "mathjax" / "tex-chtml.js").as_uri()
     logo = (ROOT / "_assets" / "logo.svg").read_text(encoding="utf-8")
     title = html.escape(config["title"])
     text = f"""<!DOCTYPE html>
 <html lang="en" data-theme="light" data-mode="light">
 <head><meta charset="utf-8" /><title>{title}</title>
-{"".join(head)}<style>{STYLE}</style><script defer src="{mathjax}"></script></head>
+{"".join(head)}<style>{STYLE}</style></head>
 <body><main class="bd-main"><div class="bd-content"><div class="bd-article-container">
 <div class="print-cover">{logo}<div class="print-title" role="presentation"><h1>{title}</h1></div>
 <p>{html.escape(str(description["content"])) if description else ""}</p>
@@ -301,7 +296,7 @@ def print_document(page: Page, text: str, target: Path) -> None:
     source = target.with_suffix(".html")
     source.write_text(text, encoding="utf-8")
     page.goto(source.as_uri(), wait_until="load")
-    page.wait_for_function("MathJax.startup && MathJax.startup.promise.then(() => true)")
+    page.evaluate("document.fonts.ready.then(() => true)")
     page.emulate_media(media="print", color_scheme="light")
     page.wait_for_function("[...document.images].every(i => i.complete)")
     lost = page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
@@ -359,7 +354,7 @@ def main() -> int:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": COLUMN, "height": 1000})
-        # Typesetting all chapters at once takes a minute on a slow or busy machine.
+        # Laying out all chapters at once takes a while on a slow or busy machine.
         page.set_default_timeout(300_000)
         page.on("pageerror", lambda error: print(error, file=sys.stderr))
         text, entries = document({})

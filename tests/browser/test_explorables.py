@@ -36,7 +36,7 @@ STATE = """(figure) => {
     words: data.frames[at].words,
     caption: figure.querySelector("figcaption").textContent,
     alt: image.alt,
-    right_picture: wanted === "" ? true : image.src === wanted,
+    right_picture: wanted === "" || image.src === new URL(wanted, document.baseURI).href,
     loaded: image.complete && image.naturalWidth > 0,
     texts: controls.map((control, k) => [
       data.texts[k][places[k]],
@@ -54,6 +54,7 @@ def address(way, server, page):
 def check(figure):
     """Assert that picture, words and texts are those of the controls' setting; return it."""
     image = figure.locator("img").element_handle()
+    image.scroll_into_view_if_needed()
     figure.page.wait_for_function("(image) => image.complete", arg=image)
     state = figure.evaluate(STATE)
     assert state["caption"] == state["alt"] == state["words"]
@@ -112,6 +113,26 @@ def test_every_control_shows_its_frame(browser, server, page, way):
 
 
 @each_page
+def test_the_frames_come_when_the_reader_comes_near(browser, server, page):
+    with Visit(browser, address("http", server, page)) as visit:
+
+        def fetched():
+            return {url for url in visit.requests if url.endswith(".webp")}
+
+        figure = visit.page.locator("figure.explorable").last
+        if figure.bounding_box()["y"] < 2000:
+            pytest.skip("it is near from the start")
+        pictures = figure.evaluate(
+            """(figure) => JSON.parse(figure.querySelector("script").textContent)
+              .pictures.filter(Boolean).map((p) => new URL(p, document.baseURI).href)"""
+        )
+        assert not fetched() & set(pictures)
+        figure.scroll_into_view_if_needed()
+        visit.page.wait_for_load_state("networkidle")
+        assert fetched() >= set(pictures)
+
+
+@each_page
 def test_without_javascript_the_first_frame_is_there(browser, page):
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
@@ -119,7 +140,11 @@ def test_without_javascript_the_first_frame_is_there(browser, page):
     figures = tab.locator("figure.explorable")
     for i in range(figures.count()):
         figure = figures.nth(i)
-        assert figure.locator("img").is_visible()
+        image = figure.locator("img")
+        assert image.is_visible()
+        image.scroll_into_view_if_needed()
+        tab.wait_for_load_state("networkidle")
+        assert image.evaluate("(image) => image.complete && image.naturalWidth > 0")
         assert figure.locator("img").get_attribute("alt") == (
             figure.locator("figcaption").text_content()
         )

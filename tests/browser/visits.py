@@ -51,9 +51,6 @@ class Visit:
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
         self.page.on("request", lambda r: self.requests.append(r.url))
         self.page.goto(address, wait_until="load")
-        self.page.wait_for_function(
-            "!window.MathJax || (MathJax.startup && MathJax.startup.promise.then(() => true))"
-        )
 
     def __enter__(self):
         return self

@@ -40,8 +40,21 @@ def test_each_chapter_has_its_explorables(chapter):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_the_frames_of_a_page_are_within_the_budget(page):
-    weight = len(gzip.compress("".join(explorables(page)).encode()))
+    found = explorables(page)
+    weight = len(gzip.compress("".join(found).encode()))
+    pictures = {match for html in found for match in re.findall(r"_images/[\w.]+\.webp", html)}
+    weight += sum((HTML / picture).stat().st_size for picture in pictures)
     assert weight <= BUDGET, f"{weight // 1024} KB"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_frames_are_files_and_all_but_one_at_the_top_wait(page):
+    text = page.read_text(encoding="utf-8")
+    assert "data:image/webp" not in text
+    for html in explorables(page):
+        assert re.search(r'<img [^>]*src="\.\./_images/\w+\.webp"', html)
+        before = text[text.index("<article") : text.index(html)]
+        assert ('loading="lazy"' in html) == ("<img" in before)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
@@ -57,6 +70,8 @@ def test_frames_are_complete_and_say_what_they_show(page):
         for frame in data["frames"]:
             assert frame["words"].endswith(".")
             assert 0 <= frame["picture"] < len(data["pictures"])
+        for picture in filter(None, data["pictures"]):
+            assert (page.parent / picture).is_file()
         assert re.search(r'<figure class="explorable" aria-label="[^"]+"', html)
 
 

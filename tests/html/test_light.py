@@ -34,10 +34,42 @@ def test_the_search_page_loads_the_search_index():
 @each_page
 def test_pictures_keep_their_place_and_all_but_the_first_wait(page):
     pictures = [
-        a for tag, a, _ in parse(page).elements if tag == "img" and "_images/" in a.get("src", "")
+        a
+        for tag, a, _ in parse(page).elements
+        if tag == "img" and re.search(r"_images/.*\.png", a.get("src", ""))
     ]
     for a in pictures:
         header = (page.parent / a["src"]).read_bytes()[:24]
         assert int(a["width"]) == int.from_bytes(header[16:20], "big")
         assert int(a["height"]) == int.from_bytes(header[20:24], "big")
     assert ["loading" in a for a in pictures[:2]] == [False, True][: len(pictures)]
+
+
+@each_page
+def test_a_page_has_one_stylesheet(page):
+    sheets = [a["href"] for tag, a, _ in parse(page).elements if a.get("rel") == "stylesheet"]
+    assert [address.split("?")[0].split("/")[-1] for address in sheets] == ["book.css"]
+
+
+def test_the_themes_rules_lie_below_the_books():
+    text = (STATIC / "book.css").read_text(encoding="utf-8")
+    assert text.startswith("@layer theme {")
+    assert "@import" not in text
+    # Its braces match, so the layer ends before the book's own rules.
+    end = text.index((STATIC / "course.css").read_text(encoding="utf-8")[:80])
+    layer = re.sub(r'"(?:\\.|[^"\\])*"', '""', re.sub(r"/\*.*?\*/", "", text[:end], flags=re.S))
+    assert layer.count("{") == layer.count("}")
+    for file in ("page.css", "explorable.css", "exercises.css", "ledger.css"):
+        assert (STATIC / file).read_text(encoding="utf-8")[:80] in text[end:]
+
+
+def test_every_file_that_the_stylesheet_names_is_there():
+    text = (STATIC / "book.css").read_text(encoding="utf-8")
+    for address in re.findall(r"url\([\"']?(?!data:|#)([^\"')]+)", text):
+        assert (STATIC / address.split("?")[0].split("#")[0]).is_file(), address
+
+
+def test_all_faces_together_are_light():
+    faces = list((STATIC / "fonts").glob("*.woff2"))
+    assert len(faces) == 7
+    assert sum(face.stat().st_size for face in faces) <= 120_000

@@ -73,12 +73,6 @@ def test_the_page_for_wrong_addresses_names_every_page_and_asks_for_nothing():
     assert [a["href"][:5] for tag, a, _ in elements if tag == "link"] == ["data:"]
 
 
-def test_mathematics_is_loaded_where_there_is_some_and_nowhere_else():
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        assert ("tex-chtml.js" in text) == bool(re.search(r'class="[^"]*\bmath\b', text)), page
-
-
 def test_the_logo_is_a_picture_of_our_own():
     logo = ROOT / "_assets" / "logo.svg"
     assert (HTML / "_static" / "logo.svg").read_bytes() == logo.read_bytes()

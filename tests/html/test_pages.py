@@ -168,10 +168,9 @@ def test_claims_are_anchored(page):
 
 
 ICONS = 10_000  # bytes of the web font that draws the icons
-MATHEMATICS = 90_000  # bytes of MathJax's web fonts that a page with mathematics loads
 
 
-#: What a page may weigh; the front page shows no formula and loads no MathJax.
+#: What a page may weigh.
 LIMITS = {"index": 400_000}
 
 
@@ -180,7 +179,7 @@ def test_the_page_is_light(page):
     weight = len(gzip.compress(page.read_bytes()))
     for tag, a, _ in parse(page).elements:
         address = (
-            a.get("src") or a.get("data-mathjax")
+            a.get("src")
             if tag in ("script", "img")
             else (
                 a.get("href")
@@ -192,8 +191,26 @@ def test_the_page_is_light(page):
             continue
         file = (page.parent / unquote(address.split("?")[0])).resolve()
         weight += len(gzip.compress(file.read_bytes()))
-    fonts = ICONS + MATHEMATICS * ("tex-chtml.js" in page.read_text(encoding="utf-8"))
+    fonts = ICONS + sum(file.stat().st_size for file in (HTML / "_static/fonts").glob("*.woff2"))
     assert weight + fonts < LIMITS.get(page.stem, 1_200_000), weight
+
+
+@each_page
+def test_the_name_of_the_search_button_holds_its_words(page):
+    (button,) = (
+        a for _, a, _ in parse(page).elements if "search-button-field" in a.get("class", "")
+    )
+    assert "aria-label" not in button
+
+
+@each_page
+def test_the_books_name_stands_in_a_landmark(page):
+    (parents,) = (p for _, a, p in parse(page).elements if "navbar-brand" in a.get("class", ""))
+    assert "header" in parents
+
+
+def test_no_templates_are_shipped():
+    assert not list((HTML / "_static").rglob("*.html"))
 
 
 def test_no_source_maps_are_shipped():

@@ -23,6 +23,7 @@ OURS = {
 DISTRIBUTION = {
     "PIL": "pillow",
     "bs4": "beautifulsoup4",
+    "math_core": "math-core",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }

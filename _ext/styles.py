@@ -1,0 +1,97 @@
+"""Join the stylesheets of a page to one, the theme's in a layer below the book's own.
+
+What stands in a layer loses to what stands in none, however it is written: so the book's rules can
+be plain, and one request takes the place of ten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+TARGET = "book.css"
+#: The book's own, in this order; all others are the theme's.
+OURS = ("course.css", "explorable.css", "exercises.css", "ledger.css", "page.css")
+#: The face of the text, early, so that the page does not move when it comes. From a file browsers
+#: refuse that, and complain.
+PRELOAD = """
+    <script>
+      if (location.protocol !== "file:") document.head.append(Object.assign(
+        document.createElement("link"), {{rel: "preload", as: "font", type: "font/woff2",
+        crossOrigin: "anonymous", href: "{up}_static/fonts/text.woff2"}}));
+    </script>"""
+LINK = re.compile(r'\s*<link [^>]*\brel="stylesheet"[^>]*>')
+ADDRESS = re.compile(r'href="[^"]*_static/([^"?]+)')
+IMPORT = re.compile(r"@import\s+(?:url\()?[\"']([^\"']+)[\"']\)?\s*;")
+URL = re.compile(r"url\((['\"]?)(?!data:|[a-z]+:|/|#)([^)'\"]+)\1\)")
+#: ``!important`` would win from below.
+IMPORTANT = re.compile(r"(box-shadow:[^;}]*?)\s*!important")
+
+
+def sheet(folder: Path, name: str) -> str:
+    """Return a stylesheet with what it imports, its addresses as seen from ``folder``.
+
+    Parameters
+    ----------
+    folder : Path
+        ``_static``.
+    name : str
+        The file, as seen from there.
+    """
+    text = (folder / name).read_text(encoding="utf-8").replace('@charset "UTF-8";', "")
+
+    def place(address: str) -> str:
+        return posixpath.normpath(posixpath.join(posixpath.dirname(name), address))
+
+    parts = [sheet(folder, place(found)) for found in IMPORT.findall(text)]
+    text = URL.sub(lambda found: f'url("{place(found[2])}")', IMPORT.sub("", text))
+    return "\n".join([*parts, text])
+
+
+def joined(folder: Path, theirs: list[str]) -> str:
+    """Return all stylesheets as one."""
+    layer = IMPORTANT.sub(r"\1", "\n".join(sheet(folder, name) for name in theirs))
+    ours = "\n".join(sheet(folder, name) for name in OURS)
+    return f"@layer theme {{\n{layer}\n}}\n{ours}"
+
+
+def join(app: Sphinx, exception: Exception | None) -> None:
+    """Write the one stylesheet, and its link into all pages."""
+    if exception is not None or app.builder.name != "html":
+        return
+    folder = Path(app.outdir, "_static")
+    pages = {}
+    theirs: dict[str, None] = {}
+    for path in sorted(Path(app.outdir).rglob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        links = LINK.findall(text) if folder not in path.parents else []
+        names = [ADDRESS.search(link) for link in links]
+        if None in names:
+            raise ExtensionError(f"a stylesheet from elsewhere: {links}")
+        found = [name[1] for name in names if name]
+        if found and found != [TARGET]:
+            pages[path] = text
+            theirs |= dict.fromkeys(name for name in found if name not in (*OURS, TARGET))
+    if not pages:
+        return
+    text = joined(folder, list(theirs))
+    (folder / TARGET).write_text(text, encoding="utf-8", newline="\n")
+    version = hashlib.sha256(text.encode()).hexdigest()[:8]
+    for path, text in pages.items():
+        up = "../" * len(path.relative_to(app.outdir).parent.parts)
+        link = f'\n    <link rel="stylesheet" href="{up}_static/{TARGET}?v={version}" />'
+        once = iter([PRELOAD.format(up=up) + link])
+        changed = LINK.sub(lambda _, once=once: next(once, ""), text)
+        path.write_text(changed, encoding="utf-8", newline="\n")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect to Sphinx."""
+    app.connect("build-finished", join, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

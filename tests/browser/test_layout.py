@@ -1,0 +1,69 @@
+"""How wide the text and the code stand, and which faces draw them."""
+
+from __future__ import annotations
+
+import pytest
+
+from .visits import Visit
+
+PAGE = "book/01-1-map.html"
+WIDTH = """(selector) => Math.round(Math.max(
+  ...[...document.querySelectorAll(selector)].map((e) => e.getBoundingClientRect().width)))"""
+
+
+@pytest.mark.parametrize(
+    ("width", "size"), [(390, 17), (768, 18), (1200, 19), (1366, 19), (1680, 20), (1920, 20)]
+)
+def test_the_text_is_as_wide_as_sixty_odd_letters(browser, server, width, size):
+    with Visit(browser, f"{server}/{PAGE}", width=width) as visit:
+        column = visit.page.evaluate(WIDTH, "article section > p")
+        assert column == min(31 * size, width - 40)
+        letters = visit.page.evaluate(
+            """() => getComputedStyle(
+              document.querySelector("article section > p:not(.reading-time)")).fontSize"""
+        )
+        assert letters == f"{size}px"
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1200, 1366, 1920])
+def test_eighty_columns_of_code_fit(browser, server, width):
+    with Visit(browser, f"{server}/{PAGE}", width=width) as visit:
+        scrolls = visit.page.evaluate(
+            """() => {
+              const pre = document.querySelector("article .cell_input pre");
+              pre.textContent = "x".repeat(80);
+              return pre.scrollWidth > pre.clientWidth;
+            }"""
+        )
+        assert not scrolls
+
+
+def test_the_books_own_faces_draw_the_page(browser, server):
+    with Visit(browser, f"{server}/{PAGE}") as visit:
+        visit.page.evaluate("document.fonts.ready.then(() => true)")
+        loaded = visit.page.evaluate(
+            "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)"
+        )
+        names = {name.strip('"') for name in loaded}
+        assert {"Course Text", "Course Code", "Course Mathematics"} <= names
+
+
+def test_a_figure_on_a_dark_page_has_the_pages_own_ground(browser, server):
+    with Visit(browser, f"{server}/{PAGE}", scheme="dark") as visit:
+        image = visit.page.locator("article .cell_output img").first
+        image.scroll_into_view_if_needed()
+        visit.page.wait_for_load_state("networkidle")
+        assert "invert" in image.evaluate("(e) => getComputedStyle(e).filter")
+
+
+def test_the_name_of_the_book_breaks_between_words(browser, server):
+    with Visit(browser, f"{server}/{PAGE}") as visit:
+        wide = visit.page.evaluate(
+            """() => {
+              const title = document.querySelector(".logo__title");
+              return title.scrollWidth > title.clientWidth
+                || getComputedStyle(title).overflowWrap !== "normal";
+            }"""
+        )
+        assert not wide

@@ -1,0 +1,162 @@
+"""Cut the book's faces to the letters that it uses, and write them to ``_assets/fonts``.
+
+    python tools/maintain/faces.py    # fetches three npm packages, pinned by their checksums
+
+The mathematics face holds every letter, sign and delimiter that a formula may ask for by the usual
+commands, with the larger forms of roots, sums and brackets, so that a new formula rarely needs a
+new cut. When one does, ``tests/html/test_mathematics.py`` names the character; add it below.
+
+Sizes: the five faces of a page together may take 120 KB (``tests/html/test_light.py``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from fontTools.varLib import instancer
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools"))
+
+from vendor import REGISTRY, Package, fetch, select  # noqa: E402
+
+FOLDER = ROOT / "_assets" / "fonts"
+
+TEXT = Package(
+    "@fontsource-variable/source-serif-4",
+    "5.3.1",
+    "4Rtay22SC4lMvw11r/+9kxANB6P3M0X8s1NudBC2v0J1KU2y3DcMoNcT3lBoZ/CqLirzf+StlO6UlJilyrvaUg==",
+    ((r"files/(source-serif-4-(?:latin|greek)-wght-\w+\.woff2)", r"\1"), (r"LICENSE", r"LICENSE")),
+)
+CODE = Package(
+    "@fontsource-variable/source-code-pro",
+    "5.3.1",
+    "N0nZDizh8CQ19+AHHA8Ssb1i/aQf4N2lpRl3qZVH4/9f1yNgWzTkBFpc26v+QQr2hm4By4aiv597BCoEg2SDQg==",
+    (
+        (r"files/(source-code-pro-(?:latin|greek)-wght-normal\.woff2)", r"\1"),
+        (r"LICENSE", r"LICENSE"),
+    ),
+)
+MATHEMATICS = Package(
+    "@fontsource/stix-two-math",
+    "5.3.0",
+    "negoeozw6VSXjZMozwKRSm/dhCQT62csZcuea9I8KYqPaZq/8KbbBBrA02ZHF7AyuR5mVML/p+q0bwFuSIf2GQ==",
+    ((r"files/(stix-two-math-latin-400-normal\.woff2)", r"\1"), (r"LICENSE", r"LICENSE")),
+)
+
+
+def span(first: str, last: str) -> str:
+    """Return all characters from one to another."""
+    return "".join(map(chr, range(ord(first), ord(last) + 1)))
+
+
+ASCII = span(" ", "~")
+GREEK = span("Α", "Ρ") + span("Σ", "Ω") + span("α", "ω")
+#: What the text face has of the prose: the letters of western European names (in the
+#: bibliography), quotation marks, dashes, and the signs that stand in running text.
+LATIN = ASCII + "\u00a0\u202f§©«»°±²³µ·¹¼½¾×÷ÄÅÉÖØÜßàáâãäåæçèéêëíîïñóôõöøúûüýœ–—‘’“”•…−"
+#: Letters that a formula shows by their own code: ``<mi>x</mi>`` is drawn from U+1D465.
+LETTERS = (
+    span("𝐴", "𝑔") + "ℎ" + span("𝑖", "𝑧")  # italic, without h, which has an older code
+    + span("𝐀", "𝐳") + span("𝟎", "𝟗")  # bold
+    + "𝒜ℬ𝒞𝒟ℰℱ𝒢ℋℐ𝒥𝒦ℒℳ𝒩𝒪𝒫𝒬ℛ𝒮𝒯𝒰𝒱𝒲𝒳𝒴𝒵"
+    + "ℂ𝔼ℕℙℚℝ𝕍ℤ𝟙"
+    + span("𝛼", "𝜛") + span("𝛤", "𝛤") + "𝛥𝛩𝛬𝛯𝛱𝛴𝛷𝛹𝛺"
+    + "ıȷℏℓ𝚤𝚥"
+)  # fmt: skip
+SIGNS = (
+    "\u00a0¬°±²³·×÷ˆˇ˘˙¨¯˜ϵϑϕϖϱ‖†‡•…′″‴‵‾→←↑↓↔↕⇐⇑⇒⇓⇔↗↘↖↙↦⟵⟶⟷⟸⟹⟺↩↪⇌"
+    "∀∂∃∄∅∆∇∈∉∋∏∐∑−∓∕∖∗∘∙√∝∞∠∣∤∥∦∧∨∩∪∫∬∮∴∵∼≁≃≅≈≉≍≐≔≕≜≝≟≠≡≢≤≥≦≧≪≫≺≻≼≽⊂⊃⊄⊆⊇⊊⊎⊓⊔⊕⊖⊗⊘⊙⊢⊣⊤⊥⊨⋀⋁⋂⋃"
+    "⋄⋅⋆⋮⋯⋱⌈⌉⌊⌋⎴⎵⏜⏝⏞⏟⟦⟧⟨⟩⟮⟯⨀⨁⨂□■△▽◁▷◦★✓⩽⩾"
+    "\u0300\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308\u030a\u030c\u0332\u0338\u20d7"
+    "\u2061\u2062\u2063\u2064"
+)
+
+
+def cut(data: bytes, characters: str, **options: object) -> bytes:
+    """Return a face with these characters only, without hints and its name, which is reserved."""
+    chosen = subset.Options(
+        flavor="woff2", hinting=False, notdef_outline=True, name_IDs=[0, 13, 14]
+    )
+    for name, value in options.items():
+        setattr(chosen, name, value)
+    tool = subset.Subsetter(chosen)
+    with TTFont(io.BytesIO(data), recalcTimestamp=False) as font:
+        tool.populate(text=characters)
+        tool.subset(font)
+        font.flavor = "woff2"
+        out = io.BytesIO()
+        font.save(out)
+    return out.getvalue()
+
+
+def narrowed(data: bytes, **axes: float | tuple[float, float]) -> bytes:
+    """Return a variable face whose axes go only so far."""
+    with TTFont(io.BytesIO(data), recalcTimestamp=False) as font:
+        smaller = instancer.instantiateVariableFont(font, axes)
+        smaller.flavor = None
+        out = io.BytesIO()
+        # Saved, and read again before it is cut: fontTools stumbles over what it has in memory.
+        smaller.save(out)
+    return out.getvalue()
+
+
+def without_larger_roots(data: bytes) -> bytes:
+    """Return a face with the root sign in one size.
+
+    Chromium leaves room behind each root as wide as the widest form that the face has.
+    """
+    with TTFont(io.BytesIO(data), recalcTimestamp=False) as font:
+        table = font["MATH"].table
+        table.MathVariants = None
+        table.MathGlyphInfo = None
+        out = io.BytesIO()
+        font.flavor = None
+        font.save(out)
+    return out.getvalue()
+
+
+def main() -> int:
+    """Write the faces and their licences."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--registry", default=REGISTRY, help="an npm registry (%(default)s)")
+    registry = parser.parse_args().registry
+    text, code, mathematics = (
+        select(package, fetch(package, registry)) for package in (TEXT, CODE, MATHEMATICS)
+    )
+
+    def serif(name: str) -> bytes:
+        return narrowed(text[f"source-serif-4-{name}.woff2"], wght=(400, 700))
+
+    def mono(name: str) -> bytes:
+        return narrowed(code[f"source-code-pro-{name}.woff2"], wght=400)
+
+    stix = mathematics["stix-two-math-latin-400-normal.woff2"]
+    words = {"layout_features": ["kern", "tnum"]}
+    shapes = {"layout_features": ["ccmp"], "drop_tables": ["GPOS", "DSIG"]}
+    makers: dict[str, Callable[[], bytes]] = {
+        "text.woff2": lambda: cut(serif("latin-wght-normal"), LATIN, **words),
+        "text-italic.woff2": lambda: cut(serif("latin-wght-italic"), LATIN, **words),
+        "text-greek.woff2": lambda: cut(serif("greek-wght-normal"), GREEK, **words),
+        "code.woff2": lambda: cut(mono("latin-wght-normal"), ASCII + "·×–—…−", layout_features=[]),
+        "code-greek.woff2": lambda: cut(mono("greek-wght-normal"), GREEK, layout_features=[]),
+        "mathematics.woff2": lambda: cut(stix, ASCII + GREEK + LETTERS + SIGNS, **shapes),
+        "roots.woff2": lambda: cut(without_larger_roots(stix), " √", layout_features=[]),
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, make in makers.items():
+        (FOLDER / name).write_bytes(make())
+        print(f"{name}: {(FOLDER / name).stat().st_size / 1000:.1f} kB")
+    for package, files in ((TEXT, text), (CODE, code), (MATHEMATICS, mathematics)):
+        (FOLDER / f"LICENSE-{package.name.rpartition('/')[2]}").write_bytes(files["LICENSE"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
