@@ -114,6 +114,17 @@ def test_a_changed_number_and_a_changed_setting_are_found(made):
     assert "'a': 5.0" in number
 
 
+def test_at_the_edge_of_what_trains_a_few_points_may_be_others(made):
+    data = json.loads(made.path.read_text(encoding="utf-8"))
+    data["results"][1][1]["twice"] += 9.0
+    made.path.write_text(json.dumps(data), encoding="utf-8")
+    assert len(list(made.differences(1))) == 1
+    assert list(stored.StoredRun(**vars(made) | {"edge": 0.5}).differences(1)) == []
+    data["results"][0][1]["twice"] += 9.0
+    made.path.write_text(json.dumps(data), encoding="utf-8")
+    assert len(list(stored.StoredRun(**vars(made) | {"edge": 0.5}).differences(1))) == 2
+
+
 def test_a_failed_run_is_not_stored(made):
     bad = stored.StoredRun("x", double, {"a": [-1.0]}, seeds=[0])
     with pytest.raises(RuntimeError, match="x: ValueError: below 0"):
