@@ -34,8 +34,8 @@ NUMBER = re.compile(r"(?<![\w.,^{])\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])")
 #: What a paragraph holds besides its own words: the numbers of a list or of a chapter, options
 #: of a directive, code, formulas, addresses, targets, citations.
 NOT_PROSE = re.compile(
-    r"^\d+\. |^\| \d |^:\w+:[^\n]*|```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|^\([\w-]+\)=$"
-    r"|https?://\S+",
+    r"^\d+\. |^\| \d |^:\w+:[^\n]*|```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)"
+    r"|^\([\w-]+\)=$|https?://\S+",
     re.S | re.M,
 )
 

@@ -1,15 +1,23 @@
-"""Where in the book a mistake is explained: labels, and the page of each until it has one."""
+"""Where in the book a mistake is explained: labels, and the page of each."""
 
 from __future__ import annotations
 
-#: The chapter of each label's key, and its page.
+#: The core page of each label's key.
 PAGES = {
-    "motivation": (1, "01-motivation"),
-    "algorithm": (2, "02-algorithm"),
-    "bias": (3, "03-beta-replaces-b"),
-    "minibatches": (4, "04-mini-batches"),
-    "intuition": (5, "05-intuition"),
-    "inference": (6, "06-test-time"),
+    "motivation": "01-motivation",
+    "algorithm": "02-algorithm",
+    "bias": "03-beta-replaces-b",
+    "minibatches": "04-mini-batches",
+    "intuition": "05-intuition",
+    "inference": "06-test-time",
+}
+
+#: The sections that a deeper page has.
+DEEPER = {
+    "sec-algorithm-backward": "02-1-backward",
+    "sec-algorithm-float32": "02-3-float32",
+    "sec-bias-rate": "03-1-scale",
+    "sec-inference-fold": "06-2-fold",
 }
 
 #: What each section is on.
@@ -56,10 +64,11 @@ OF_PIECE = {
 
 def page(label: str) -> str:
     """Return the page that a section is on, without its ending."""
-    return PAGES[label.split("-")[1]][1]
+    return DEEPER.get(label) or PAGES[label.split("-")[1]]
 
 
 def reading(label: str) -> str:
     """Return where to read, in words."""
-    chapter, _ = PAGES[label.split("-")[1]]
-    return f"Chapter {chapter}, {TOPICS[label]} ({label})."
+    chapter, below = page(label).split("-")[:2]
+    place = f"Page {int(chapter)}.{below}" if below.isdigit() else f"Chapter {int(chapter)}"
+    return f"{place}, {TOPICS[label]}."
