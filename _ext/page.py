@@ -50,7 +50,9 @@ def number_deeper_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
     for page, toc in env.tocs.items():
         if found := DEEPER.match(page):
             number = (int(found[1]), int(found[2]))
-            env.toc_secnumbers[page] = {"": number}
+            # Its sections have none; without an entry of their own they would show the page's.
+            anchors = [link["anchorname"] for link in toc.findall(nodes.reference)]
+            env.toc_secnumbers[page] = {**dict.fromkeys(filter(None, anchors)), "": number}
             env.titles[page]["secnumber"] = number
             next(iter(toc.findall(nodes.reference)))["secnumber"] = number
             numbered.append(page)

@@ -224,6 +224,8 @@ DEEPER = [page for page in PAGES if re.match(r"\d\d-\d-", page.stem)]
 def test_a_deeper_page_has_its_number_in_its_title_and_in_the_sidebar(page):
     chapter, place = re.findall(r"\d+", page.stem)[:2]
     number = f"{int(chapter)}.{int(place)}. "
-    assert f'<h1><span class="section-number">{number}</span>' in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert f'<h1><span class="section-number">{number}</span>' in text
+    assert '<h2><span class="section-number">' not in text
     index = (HTML / "book" / "index.html").read_text(encoding="utf-8")
     assert re.search(rf'href="{page.name}">{re.escape(number)}\w', index)
