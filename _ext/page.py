@@ -51,7 +51,7 @@ def number_deeper_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
         if found := DEEPER.match(page):
             number = (int(found[1]), int(found[2]))
             title, *sections = toc.findall(nodes.reference)
-            env.titles[page]["secnumber"] = title["secnumber"] = number
+            env.titles[page]["secnumber"] = title["secnumber"] = list(number)
             # An empty number is none; without it a section would take that of its page.
             env.toc_secnumbers[page] = {"": number} | {s["anchorname"]: () for s in sections}
             numbered.append(page)

@@ -6,7 +6,7 @@ The mathematics face holds every letter, sign and delimiter that a formula may a
 commands, with the larger forms of roots, sums and brackets, so that a new formula rarely needs a
 new cut. When one does, ``tests/html/test_mathematics.py`` names the character; add it below.
 
-Sizes: the five faces of a page together may take 120 KB (``tests/html/test_light.py``).
+Sizes: all faces together may take 120 KB (``tests/html/test_light.py``).
 """
 
 from __future__ import annotations
