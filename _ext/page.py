@@ -58,6 +58,14 @@ def number_deeper_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
     return numbered
 
 
+def forget_numbers(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Take the numbers of the build before away, which sphinx-external-toc would count on."""
+    for page, toc in env.tocs.items():
+        if DEEPER.match(page):
+            for node in (env.titles[page], *toc.findall(nodes.reference)):
+                node.attributes.pop("secnumber", None)
+
+
 def mend_roles(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
 ) -> None:
@@ -155,6 +163,7 @@ def remove_source_maps(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.add_js_file("course.js", loading_method="defer")
+    app.connect("env-before-read-docs", forget_numbers)
     # After Sphinx has numbered the chapters.
     app.connect("env-get-updated", number_deeper_pages, priority=900)
     app.connect("html-page-context", mend_roles)
