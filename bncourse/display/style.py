@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-#: Okabe and Ito's palette, which colour-blind readers can tell apart.
+#: Okabe and Ito's palette, which colour-blind readers can tell apart. Three are darker than theirs:
+#: a dark page turns each into its light counterpart, and a light ink would come out dim there.
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
-GREEN = "#009E73"
+GREEN = "#007A59"
 YELLOW = "#F0E442"
 BLUE = "#0072B2"
-VERMILION = "#D55E00"
-PURPLE = "#CC79A7"
+VERMILION = "#B84E00"
+PURPLE = "#9C4A7C"
 
 #: The two roles that never change: a network without batch norm, and one with it.
 WITHOUT = VERMILION
