@@ -117,13 +117,19 @@ def exceptions(root: Path = ROOT) -> dict[str, dict[Any, str]]:
 
 
 def counted(root: Path = ROOT) -> set[Decimal]:
-    """Return what may be said of the repository itself: its counts, and the oldest Python."""
+    """Return what may be said of the repository itself: its counts, pages, and oldest Python."""
     claims = yaml.safe_load((root / "book/claims.yml").read_text(encoding="utf-8"))
     gallery = nbformat.read(root / "book/bug-gallery.ipynb", as_version=4)
     texts = (cell.source for cell in gallery.cells if cell.cell_type == "markdown")
     bugs = sum(len(re.findall(r"^## \d+\. ", text, re.MULTILINE)) for text in texts)
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {Decimal(len(claims["claims"])), Decimal(bugs)} | numbers(project["requires-python"])
+    deeper = re.findall(r"/(\d\d)-(\d)-", " ".join(pages.existing(root)))
+    below = {Decimal(f"{int(chapter)}.{place}") for chapter, place in deeper}
+    return (
+        {Decimal(len(claims["claims"])), Decimal(bugs)}
+        | below
+        | numbers(project["requires-python"])
+    )
 
 
 def from_pages(entries: dict[Any, str], root: Path) -> list[str]:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-#: Okabe and Ito's palette, which colour-blind readers can tell apart. Three are darker than theirs:
-#: a dark page turns each into its light counterpart, and a light ink would come out dim there.
+#: Okabe and Ito's palette, which colour-blind readers can tell apart. Three are darker than
+#: theirs: a dark page turns figures light on dark, where a light ink would come out dim.
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
 GREEN = "#007A59"
