@@ -113,6 +113,7 @@ def test_c16_at_the_best_rates_only_the_sigmoid_tells_the_places_apart():
     placement = runs.placement()
     ranges = {(row[0], row[1]): row[4:] for row in placement.rows}
     assert placement.faster_on_a["sigmoid"] == 5
+    assert placement.faster_on_a["ReLU"] == 0
     assert ranges["sigmoid", "on a"][1] < 0.5 * ranges["sigmoid", "on z"][0]
     for activation in ("tanh", "ReLU"):
         assert placement.faster_on_a[activation] < 5

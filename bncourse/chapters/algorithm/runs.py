@@ -251,7 +251,10 @@ class Freezing:
         """Return a row for each activation and rate: the loss, both ratios, three accuracies."""
         wide = []
         for learned, frozen, without in zip(*(self.rows[k::3] for k in range(3)), strict=True):
-            ratios = [f"{row[4]:.1f}–{row[5]:.1f}" for row in (frozen, without)]
+            ratios = [
+                _span(np.array(row[4:6]), digits=1 if row[5] < 100 else 0)
+                for row in (frozen, without)
+            ]
             accuracies = [row[6] for row in (learned, frozen, without)]
             wide.append([f"{learned[0]}, rate {learned[1]:g}", learned[3], *ratios, *accuracies])
         return wide
