@@ -239,15 +239,39 @@ def test_beta_bends_the_sigmoid_more_than_gamma_and_gamma_does_not_move_the_relu
 
 def test_each_arm_of_the_stored_runs_is_in_its_result_and_on_its_card():
     frozen, shares, placement = runs.freezing(), runs.affine_shares(), runs.placement()
-    assert [row[2] for row in frozen.rows] == ["γ, β learned", "γ, β frozen", "no batch norm"] * 2
+    arms = [text for _, text in runs.FROZEN_ARMS]
+    assert [row[2] for row in frozen.rows] == arms * 6
+    assert [row[0] for row in frozen.side_by_side()][::3] == [
+        "sigmoid, rate 0.1",
+        "ReLU, rate 0.1",
+    ]
     assert [row[0] for row in shares.rows] == ["none", "sigmoid", "tanh", "ReLU"]
     assert [row[1] for row in placement.rows] == ["no batch norm", "on z", "on a"] * 3
-    assert [row[0] for row in runs.repairs().rows] == list(runs.REPAIRS)
-    assert [row[0] for row in runs.epsilon_range().rows] == list(runs.EPSILONS)
-    for result in (frozen, shares, placement, runs.repairs(), runs.epsilon_range()):
+    assert [row[0] for row in runs.repairs().rows()] == list(runs.REPAIRS)
+    assert [row[0] for row in runs.epsilon_range().rows()] == list(runs.EPSILONS)
+    harder = runs.harder()
+    settings = [*runs.HARDER_SETTINGS, runs.HARDER_LINEAR]
+    assert [tuple(row[:3]) for row in harder.rows()] == settings
+    assert [text == "" for text in harder.rows()[-1][3:]] == [True, False, True]
+    for result in (frozen, shares, placement, runs.repairs(), runs.epsilon_range(), harder):
         assert dict(result.card.rows())["Seeds"] == "0 to 4"
     arms = dict(placement.card.rows())["Arms"]
     assert arms == "without batch norm, batch norm on z, batch norm on a"
+
+
+def test_steps_are_a_range_and_say_how_many_never_arrived():
+    never = float("inf")
+    assert runs._steps([8.0, 8.0]) == "8"
+    assert runs._steps([8.0, 12.0]) == "8–12"
+    assert runs._steps([8.0, never, 12.0]) == "8–12, 1 never"
+    assert runs._steps([never, never]) == "never"
+
+
+def test_only_the_named_layers_are_repaired():
+    make = runs.repaired(0.5, 2.0, (3,))
+    values = [float(make().forward(np.zeros((1, 1)), training=False)[0, 0]) for _ in range(3)]
+    assert values == [0.5, 0.5, 0.0]
+    assert make.__name__ == "(Sigmoid − 0.5) / 2"
 
 
 def test_frozen_gamma_and_beta_are_not_there():

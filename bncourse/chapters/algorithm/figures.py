@@ -57,7 +57,7 @@ def lower_ruler(z: Floats, gamma: float, beta: float) -> FigureWithWords:
     Parameters
     ----------
     z : array, shape (m,)
-        One unit's batch. The first half are of one class and drawn hollow.
+        One unit's batch.
     gamma, beta : float
         For the last frame.
 
@@ -132,7 +132,12 @@ def one_lower_ruler(first: Floats, second: Floats, gamma: float, beta: float) ->
         ):
             _ruler(ax, place, numbers, above=place > 1, begin=left)
             for a, b in zip(z, z_tilde, strict=True):
-                ax.plot([a, b], [place, 1.0], color=GREY, linewidth=1)
+                ax.annotate(
+                    "",
+                    (b, 1.0 + 0.16 * (place - 1.0)),
+                    (a, place),
+                    arrowprops={"arrowstyle": "-|>", "color": GREY, "linewidth": 1},
+                )
             for x, y in ((z, place), (z_tilde, 1.0)):
                 fill = INK if marker == "o" else CARD
                 ax.plot(
@@ -201,18 +206,8 @@ def _ruler(
 
 
 def _dots(ax: Any, z: Floats, y: Floats) -> None:
-    """Draw examples, the first half hollow."""
-    half = len(z) // 2
-    for part, face in ((slice(0, half), CARD), (slice(half, None), INK)):
-        ax.plot(
-            z[part],
-            y[part],
-            "o",
-            color=INK,
-            markerfacecolor=face,
-            markersize=9,
-            markeredgewidth=1.6,
-        )
+    """Draw examples."""
+    ax.plot(z, y, "o", color=INK, markersize=9)
 
 
 def _bare(ax: Any, x: tuple[float, float], y: tuple[float, float]) -> None:

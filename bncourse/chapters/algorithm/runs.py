@@ -8,7 +8,7 @@ import textwrap
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from bncourse.chapters.common import (
 from bncourse.chapters.gaussian import gaussian_mean, relu, sigmoid
 from bncourse.chapters.measured import measured
 from bncourse.chapters.stored import StoredRun
-from bncourse.data import load_digits
+from bncourse.data import load_digits, load_mnist1d
 from bncourse.display.card import Card
 from bncourse.layers import Dense, Layer
 from bncourse.network import Sequential, mlp
@@ -218,14 +218,16 @@ def frozen_run(
     return list(affine_or_not(seed, affine, ACTIVATIONS[activation], learning_rate))
 
 
+#: Of the sigmoid and of the ReLU alike.
+FROZEN_RATES = (0.1, 0.3, 1.0)
 FROZEN_STORED = StoredRun(
     "frozen",
     frozen_run,
-    [
-        {"activation": name, "learning_rate": rate, "affine": affine}
-        for name, rate in (("sigmoid", 1.0), ("ReLU", 0.1))
-        for affine in (True, False, None)
-    ],
+    {
+        "activation": ["sigmoid", "ReLU"],
+        "learning_rate": FROZEN_RATES,
+        "affine": [True, False, None],
+    },
     seeds=range(5),
     tolerance=0.02,
 )
@@ -245,6 +247,22 @@ class Freezing:
     rows: list[tuple[str, float, str, float, float, float, float]]
     card: Card | None = None
 
+    def side_by_side(self) -> list[list[Any]]:
+        """Return a row for each activation and rate: the loss, both ratios, three accuracies."""
+        wide = []
+        for learned, frozen, without in zip(*(self.rows[k::3] for k in range(3)), strict=True):
+            ratios = [
+                _span(np.array(row[4:6]), digits=1 if row[5] < 100 else 0)
+                for row in (frozen, without)
+            ]
+            accuracies = [row[6] for row in (learned, frozen, without)]
+            wide.append([f"{learned[0]}, rate {learned[1]:g}", learned[3], *ratios, *accuracies])
+        return wide
+
+
+#: Whether γ and β are there, and what a table calls it.
+FROZEN_ARMS = ((True, "γ, β learned"), (False, "γ, β frozen"), (None, "no batch norm"))
+
 
 @measured(
     question="What do γ and β buy: what is lost when they are frozen at 1 and 0?",
@@ -262,18 +280,17 @@ def freezing() -> Freezing:
     """
     stored = FROZEN_STORED.load()
     rows = []
-    for name, rate in (("sigmoid", 1.0), ("ReLU", 0.1)):
-        losses = {}
-        for affine, arm in (
-            (True, "γ, β learned"),
-            (False, "γ, β frozen"),
-            (None, "no batch norm"),
-        ):
-            of_seeds = stored.select(activation=name, learning_rate=rate, affine=affine)
-            losses[affine], accuracies = np.array(of_seeds).T
-            ratio = losses[affine] / losses[True]
-            low, high, loss = float(ratio.min()), float(ratio.max()), np.median(losses[affine])
-            rows.append((name, rate, arm, float(loss), low, high, float(np.median(accuracies))))
+    for name in ("sigmoid", "ReLU"):
+        for rate in FROZEN_RATES:
+            losses = {}
+            for affine, arm in FROZEN_ARMS:
+                of_seeds = stored.select(activation=name, learning_rate=rate, affine=affine)
+                losses[affine], accuracies = np.array(of_seeds).T
+                ratio = losses[affine] / losses[True]
+                low, high, loss = float(ratio.min()), float(ratio.max()), np.median(losses[affine])
+                rows.append(
+                    (name, rate, arm, float(loss), low, high, float(np.median(accuracies)))
+                )
     return Freezing(rows)
 
 
@@ -285,6 +302,120 @@ class Identity(Layer):
 
     def _backward(self, dz: Floats) -> Floats:
         return dz
+
+
+def harder_run(
+    seed: int, activation: str, learning_rate: float, affine: bool | None, steps: int
+) -> float:
+    """Return the test accuracy on MNIST-1D with γ and β learned, frozen, or without batch norm.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    activation : str
+        Of the hidden layers: among `ACTIVATIONS`, or "none".
+    learning_rate : float
+        Of plain gradient descent.
+    affine : bool or None
+        Whether γ and β are there. None leaves out batch norm altogether.
+    steps : int
+        Updates.
+
+    Returns
+    -------
+    float
+        With full-train statistics.
+    """
+    digits = load_mnist1d()
+    net, _ = train_digits(
+        seed,
+        ACTIVATIONS.get(activation, Identity),
+        affine is not None,
+        learning_rate,
+        steps,
+        init="he" if activation == "ReLU" else "lecun",
+        norm=BatchNorm if affine else norm_without_gamma_and_beta,
+        digits=digits,
+    )
+    return full_statistics_accuracy(net, digits)
+
+
+#: Activation, learning rate, steps: 2,000 are 30 epochs. Each has the arms of `FROZEN_ARMS`.
+HARDER_SETTINGS = (
+    ("sigmoid", 0.1, 2000),
+    ("sigmoid", 0.3, 2000),
+    ("sigmoid", 1.0, 2000),
+    ("sigmoid", 0.3, 6000),
+    ("ReLU", 0.1, 2000),
+    ("ReLU", 0.3, 2000),
+)
+
+
+#: Without any activation, and so with nothing that γ and β could change, as a control.
+HARDER_LINEAR = ("none", 0.3, 2000)
+HARDER_STORED = StoredRun(
+    "frozen_mnist1d",
+    harder_run,
+    [
+        {"activation": name, "learning_rate": rate, "affine": affine, "steps": steps}
+        for name, rate, steps in HARDER_SETTINGS
+        for affine in (True, False, None)
+    ]
+    + [{"activation": "none", "learning_rate": 0.3, "affine": False, "steps": 2000}],
+    seeds=range(5),
+    tolerance=0.05,
+)
+
+
+@dataclass(frozen=True)
+class Harder:
+    """What frozen γ and β cost in test accuracy on MNIST-1D.
+
+    Attributes
+    ----------
+    accuracies : dict
+        By activation, learning rate and steps, and then by whether γ and β are there (None: no
+        batch norm), of each seed.
+    """
+
+    accuracies: dict[tuple[str, float, int], dict[bool | None, list[float]]]
+    card: Card | None = None
+
+    def rows(self) -> list[list[Any]]:
+        """Return a row for each setting, with the range of each arm; no arm, no text."""
+        return [
+            [
+                *setting,
+                *(_span(np.array(of[k])) if k in of else "" for k, _ in FROZEN_ARMS),
+            ]
+            for setting, of in self.accuracies.items()
+        ]
+
+
+@measured(
+    question="On data on which a linear network fails: what do γ and β buy in test accuracy?",
+    control="The same weights and batches with learned γ and β, without batch norm at all, and "
+    "without any activation, paired by seed.",
+    mode="Test accuracy on MNIST-1D in evaluation mode, with the statistics of the whole "
+    "training set.",
+)
+def harder() -> Harder:
+    """Compare learned with frozen γ and β on MNIST-1D over five seeds.
+
+    Returns
+    -------
+    Harder
+    """
+    stored = HARDER_STORED.load()
+    accuracies: dict[tuple[str, float, int], dict[bool | None, list[float]]] = {}
+    for name, rate, steps in (*HARDER_SETTINGS, HARDER_LINEAR):
+        of_arms = {
+            affine: stored.select(activation=name, learning_rate=rate, affine=affine, steps=steps)
+            for affine, _ in FROZEN_ARMS
+        }
+        accuracies[name, rate, steps] = {k: of for k, of in of_arms.items() if of}
+    return Harder(accuracies)
 
 
 class Straightness(NamedTuple):
@@ -345,15 +476,16 @@ def affine_share(
     return Straightness(share, full_statistics_accuracy(net, digits))
 
 
-def straightness_run(seed: int, activation: str) -> list[float]:
+def straightness_run(seed: int, activation: str, steps: int) -> list[float]:
     """Return the share and the accuracy of `affine_share`, for an activation by name."""
-    return list(affine_share(seed, ACTIVATIONS.get(activation, Identity)))
+    return list(affine_share(seed, ACTIVATIONS.get(activation, Identity), steps))
 
 
+STRAIGHTNESS_STEPS = (60, 600, 2000)
 STRAIGHTNESS_STORED = StoredRun(
     "straightness",
     straightness_run,
-    {"activation": ["none", *ACTIVATIONS]},
+    {"activation": ["none", *ACTIVATIONS], "steps": STRAIGHTNESS_STEPS},
     seeds=range(5),
     tolerance=0.02,
 )
@@ -366,10 +498,11 @@ class AffineShares:
     Attributes
     ----------
     rows : list of tuple
-        Activation, median share, its smallest and its largest value, median test accuracy.
+        Activation; after 600 steps the median share, its smallest and its largest value and the
+        median test accuracy; the median shares after 60 and after 2,000 steps.
     """
 
-    rows: list[tuple[str, float, float, float, float]]
+    rows: list[tuple[str, float, float, float, float, float, float]]
     card: Card | None = None
 
 
@@ -390,9 +523,13 @@ def affine_shares() -> AffineShares:
     stored = STRAIGHTNESS_STORED.load()
     rows = []
     for name in ("none", *ACTIVATIONS):
-        shares, accuracies = np.array(stored.select(activation=name)).T
-        middle, accuracy = float(np.median(shares)), float(np.median(accuracies))
-        rows.append((name, middle, float(shares.min()), float(shares.max()), accuracy))
+        early, shares, late = (
+            np.array(stored.select(activation=name, steps=steps)).T for steps in STRAIGHTNESS_STEPS
+        )
+        middle, accuracy = (float(np.median(values)) for values in shares)
+        ends = float(np.median(early[0])), float(np.median(late[0]))
+        low, high = float(shares[0].min()), float(shares[0].max())
+        rows.append((name, middle, low, high, accuracy, *ends))
     return AffineShares(rows)
 
 
@@ -471,16 +608,37 @@ class Placement:
     faster_on_a : dict of str to int
         By activation, in how many of the five seeds a at its best rate took fewer steps than z at
         its own.
+    steps : dict
+        By activation, place and learning rate, of each seed.
     """
 
     rows: list[tuple[str, str, str, float, float, float]]
     faster_on_a: dict[str, int]
+    steps: dict[tuple[str, str, float], list[float]]
     card: Card | None = None
+
+    def by_rate(self) -> list[list[str]]:
+        """Return a row for each activation and place, with the range of the steps by rate."""
+        return [
+            [name, place, *(_steps(self.steps[name, place, rate]) for rate in PLACEMENT_RATES)]
+            for name, place, *_ in self.rows
+        ]
+
+
+def _steps(values: Sequence[float]) -> str:
+    """Return the range of some steps in words: how many never arrived, if some did."""
+    arrived = [value for value in values if np.isfinite(value)]
+    if not arrived:
+        return "never"
+    low, high = f"{min(arrived):.0f}", f"{max(arrived):.0f}"
+    span = low if low == high else f"{low}–{high}"
+    missing = len(values) - len(arrived)
+    return f"{span}, {missing} never" if missing else span
 
 
 @measured(
-    question="Does it matter whether z or a is normalised, when each has its best learning rate?",
-    control="The same weights and batches without batch norm, at its best rate, paired by seed.",
+    question="Does it matter whether z or a is normalised, and at which learning rates?",
+    control="The same weights and batches without batch norm, at the same rates, paired by seed.",
     mode="Test accuracy in evaluation mode, with the statistics of the whole training set, "
     "every 2 steps.",
 )
@@ -493,6 +651,7 @@ def placement() -> Placement:
     """
     stored = PLACEMENT_STORED.load()
     rows, faster = [], {}
+    every: dict[tuple[str, str, float], list[float]] = {}
     for name in ACTIVATIONS:
         of_place = {}
         for place, text in ((None, "no batch norm"), ("z", "on z"), ("a", "on a")):
@@ -500,6 +659,7 @@ def placement() -> Placement:
                 rate: stored.select(activation=name, place=place, learning_rate=rate)
                 for rate in PLACEMENT_RATES
             }
+            every |= {(name, text, rate): values for rate, values in steps.items()}
             # Of rates with one median the one with the lower mean.
             best = min(steps, key=lambda r: (np.median(steps[r]), np.mean(steps[r])))
             of_place[place] = of_seeds = np.array(steps[best])
@@ -507,7 +667,7 @@ def placement() -> Placement:
             middle = float(np.median(of_seeds))
             rows.append((name, text, rate, middle, float(of_seeds.min()), float(of_seeds.max())))
         faster[name] = int(np.sum(of_place["a"] < of_place["z"]))
-    return Placement(rows, faster)
+    return Placement(rows, faster, every)
 
 
 def rescaled_sigmoid(centre: float, scale: float) -> type[Layer]:
@@ -542,24 +702,57 @@ def rescaled_sigmoid(centre: float, scale: float) -> type[Layer]:
 
 #: Standard deviation of the sigmoid on N(0, 1).
 SPREAD = float(np.sqrt(gaussian_mean(lambda z: (sigmoid(z) - 0.5) ** 2)))
-#: What is subtracted from the sigmoid, what it is divided by, and where batch norm is.
+#: What is subtracted from the sigmoid, what it is divided by, where batch norm is, and which of
+#: the three hidden layers are repaired.
 REPAIRS = {
-    "as it is": (0.0, 1.0, "z"),
-    "centred": (0.5, 1.0, "z"),
-    "rescaled": (0.0, SPREAD, "z"),
-    "centred and rescaled": (0.5, SPREAD, "z"),
-    "as it is, batch norm on a": (0.0, 1.0, "a"),
+    "as it is": (0.0, 1.0, "z", (1, 2, 3)),
+    "rescaled": (0.0, SPREAD, "z", (1, 2, 3)),
+    "centred": (0.5, 1.0, "z", (1, 2, 3)),
+    "centred and rescaled": (0.5, SPREAD, "z", (1, 2, 3)),
+    "both, in layers 1 and 2 only": (0.5, SPREAD, "z", (1, 2)),
+    "both, in layer 3 only": (0.5, SPREAD, "z", (3,)),
+    "centred, in layer 3 only": (0.5, 1.0, "z", (3,)),
+    "as it is, batch norm on a": (0.0, 1.0, "a", (1, 2, 3)),
 }
 
 
-def repair_run(seed: int, repair: str) -> float:
-    """Return `placement_steps` at rate 0.1 with one of `REPAIRS`."""
-    centre, scale, place = REPAIRS[repair]
-    return placement_steps(seed, place, rescaled_sigmoid(centre, scale))
+def repaired(centre: float, scale: float, layers: Sequence[int]) -> type[Layer]:
+    """Return what makes the hidden layers' activations, one call a layer: some are repaired.
+
+    Parameters
+    ----------
+    centre, scale : float
+        As for `rescaled_sigmoid`.
+    layers : sequence of int
+        The hidden layers, counted from 1, that are repaired; the others are plain sigmoids.
+
+    Returns
+    -------
+    callable
+        For one network.
+    """
+    mended = rescaled_sigmoid(centre, scale)
+    kinds = iter([mended if k in layers else Sigmoid for k in range(1, len(SIZES) - 1)])
+
+    def make() -> Layer:
+        return next(kinds)()
+
+    make.__name__ = mended.__name__
+    return cast("type[Layer]", make)
+
+
+def repair_run(seed: int, repair: str, learning_rate: float) -> float:
+    """Return `placement_steps` with one of `REPAIRS`."""
+    centre, scale, place, layers = REPAIRS[repair]
+    return placement_steps(seed, place, repaired(centre, scale, layers), learning_rate)
 
 
 REPAIRS_STORED = StoredRun(
-    "repairs", repair_run, {"repair": list(REPAIRS)}, seeds=range(5), tolerance=8.0
+    "repairs",
+    repair_run,
+    {"repair": list(REPAIRS), "learning_rate": PLACEMENT_RATES},
+    seeds=range(5),
+    tolerance=8.0,
 )
 
 
@@ -571,34 +764,46 @@ class Repairs:
     ----------
     spread : float
         What the sigmoid is divided by: its standard deviation on N(0, 1).
-    rows : list of tuple
-        What was done, and of the steps the median, the smallest and the largest.
+    steps : dict
+        By what was done and the learning rate, of each seed.
     """
 
     spread: float
-    rows: list[tuple[str, float, float, float]]
+    steps: dict[str, dict[float, list[float]]]
     card: Card | None = None
+
+    def best(self, repair: str) -> list[float]:
+        """Return the steps at the rate with the lowest median, and of those the lowest mean."""
+        return min(self.steps[repair].values(), key=lambda of: (np.median(of), np.mean(of)))
+
+    def rows(self) -> list[list[str]]:
+        """Return a row for each repair with the ranges of its steps at each rate."""
+        return [
+            [name, *(_steps(of_seeds) for of_seeds in of_rates.values())]
+            for name, of_rates in self.steps.items()
+        ]
 
 
 @measured(
-    question="What does the sigmoid lack when z is normalised: a mean of 0, or a larger spread?",
+    question="What does the sigmoid lack when z is normalised: a mean of 0, or a larger spread? "
+    "And in which layer?",
     control="The sigmoid as it is, and batch norm on a, which gives both.",
     mode="Test accuracy in evaluation mode, with the statistics of the whole training set, "
     "every 2 steps.",
 )
 def repairs() -> Repairs:
-    """Compare the repairs of the sigmoid at rate 0.1, over five seeds.
+    """Compare the repairs of the sigmoid at six rates, over five seeds.
 
     Returns
     -------
     Repairs
     """
     stored = REPAIRS_STORED.load()
-    rows = []
-    for name in REPAIRS:
-        steps = stored.select(repair=name)
-        rows.append((name, float(np.median(steps)), min(steps), max(steps)))
-    return Repairs(SPREAD, rows)
+    steps = {
+        name: {rate: stored.select(repair=name, learning_rate=rate) for rate in PLACEMENT_RATES}
+        for name in REPAIRS
+    }
+    return Repairs(SPREAD, steps)
 
 
 def with_epsilon(epsilon: float) -> Callable[[int], BatchNorm]:
@@ -611,15 +816,25 @@ def with_epsilon(epsilon: float) -> Callable[[int], BatchNorm]:
     return norm
 
 
-def epsilon_run(seed: int, epsilon: float) -> float:
-    """Return the test accuracy of the ReLU network with this ε after 60 steps at rate 0.1."""
-    net, _ = train_digits(seed, ReLU, True, 0.1, 60, norm=with_epsilon(epsilon))
+def epsilon_run(seed: int, epsilon: float, learning_rate: float = 0.1, steps: int = 60) -> float:
+    """Return the test accuracy of the ReLU network with this ε after some steps."""
+    net, _ = train_digits(seed, ReLU, True, learning_rate, steps, norm=with_epsilon(epsilon))
     return full_statistics_accuracy(net, load_digits())
 
 
 EPSILONS = (1e-12, 1e-5, 0.1, 1.0, 10.0)
+#: Learning rate and steps.
+EPSILON_SETTINGS = ((0.1, 60), (0.3, 60), (1.0, 300))
 EPSILON_STORED = StoredRun(
-    "epsilons", epsilon_run, {"epsilon": EPSILONS}, seeds=range(5), tolerance=0.03
+    "epsilons",
+    epsilon_run,
+    [
+        {"epsilon": epsilon, "learning_rate": rate, "steps": steps}
+        for rate, steps in EPSILON_SETTINGS
+        for epsilon in EPSILONS
+    ],
+    seeds=range(5),
+    tolerance=0.03,
 )
 
 
@@ -629,12 +844,19 @@ class Epsilons:
 
     Attributes
     ----------
-    rows : list of tuple
-        ε, and of the test accuracy the median, the smallest and the largest.
+    scores : dict
+        By ε, learning rate and steps, the test accuracy of each seed.
     """
 
-    rows: list[tuple[float, float, float, float]]
+    scores: dict[tuple[float, float, int], list[float]]
     card: Card | None = None
+
+    def rows(self) -> list[list[Any]]:
+        """Return a row for each ε, with the ranges in each of `EPSILON_SETTINGS`."""
+        return [
+            [epsilon, *(_span(np.array(self.scores[epsilon, *s])) for s in EPSILON_SETTINGS)]
+            for epsilon in EPSILONS
+        ]
 
 
 @measured(
@@ -643,18 +865,19 @@ class Epsilons:
     mode="Test accuracy in evaluation mode, with the statistics of the whole training set.",
 )
 def epsilon_range() -> Epsilons:
-    """Train the ReLU network for 60 steps at rate 0.1 with several ε, over five seeds.
+    """Train the ReLU network with several ε at three learning rates, over five seeds.
 
     Returns
     -------
     Epsilons
     """
     stored = EPSILON_STORED.load()
-    rows = []
-    for epsilon in EPSILONS:
-        scores = stored.select(epsilon=epsilon)
-        rows.append((epsilon, float(np.median(scores)), min(scores), max(scores)))
-    return Epsilons(rows)
+    scores = {
+        (epsilon, rate, steps): stored.select(epsilon=epsilon, learning_rate=rate, steps=steps)
+        for rate, steps in EPSILON_SETTINGS
+        for epsilon in EPSILONS
+    }
+    return Epsilons(scores)
 
 
 class StoppedBatchNorm(BatchNorm):
