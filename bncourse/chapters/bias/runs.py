@@ -681,7 +681,8 @@ def beta_run(seed: int, frozen: bool) -> dict[str, float]:
         ``"steps"`` to 90 % of the test images, checked every 2; at the end ``"accuracy"``, and
         ``"loss"``, the mean training loss of the last 100 steps.
     """
-    take_down(arm="β stays 0" if frozen else "β is trained")
+    if frozen:
+        take_down(arm="with batch norm, β held at 0")
 
     def hold(net: Sequential) -> None:
         if frozen:
