@@ -266,7 +266,8 @@ def test_biases_from_the_start_leave_no_trace_once_the_statistics_know_them(seed
 
 @pytest.mark.parametrize("c", [0.001, 10.0])
 def test_the_loss_ignores_the_scale_of_the_weights(c):
-    scaled = runs.scaled_weights(c)
+    scaled = runs.scale_weights(c)
+    assert scaled[:2] == runs.scaled_weights(c)
     assert scaled.logits < 1e-11
     assert scaled.gradient < 1e-11
     assert scaled.hidden == pytest.approx(1 / c)

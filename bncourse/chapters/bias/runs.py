@@ -1088,7 +1088,23 @@ class ScaledWeights(NamedTuple):
     others: float
 
 
-def scaled_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> ScaledWeights:
+def scaled_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float, float]:
+    """Multiply the hidden weights by `c`; return how far logits and c·gradient are from before.
+
+    Parameters
+    ----------
+    c, seed, epsilon
+        As for `scale_weights`.
+
+    Returns
+    -------
+    logits, gradient : float
+        As in `ScaledWeights`.
+    """
+    return scale_weights(c, seed, epsilon)[:2]
+
+
+def scale_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> ScaledWeights:
     """Multiply the hidden weights by `c`, and see what becomes of logits and gradients.
 
     Parameters
@@ -1196,7 +1212,7 @@ def scaled_networks(
                 seed=seed,
             )
         found[epsilon] = np.array(
-            [[scaled_weights(c, seed, epsilon) for c in factors] for seed in seeds]
+            [[scale_weights(c, seed, epsilon) for c in factors] for seed in seeds]
         )
     logits = {epsilon: rows[:, :, 0] for epsilon, rows in found.items()}
     gradients, hidden, others = (found[0.0][:, :, k] for k in (1, 2, 3))
