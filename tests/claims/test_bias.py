@@ -237,7 +237,7 @@ def test_held_lengths_lower_the_accuracy_as_decay_does():
     for row in runs.held_lengths().values.values():
         assert max(row["held"]) < min(free)
         assert max(row["decay"]) < min(free)
-        assert abs(median(row["held"]) - median(row["decay"])) < 0.03
+        assert abs(median(row["held"]) - median(row["decay"])) < 0.04
         assert min(row["held"]) < max(row["decay"])
         assert min(row["decay"]) < max(row["held"])
 
