@@ -1453,8 +1453,8 @@ def held(seed: int, weight_decay: float) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Test accuracies after 800 steps at rate 1, ``"decay"`` and ``"held"``, and
-        ``"held rate"``, α over the mean squared length.
+        Test accuracies after 800 steps at rate 1, ``"decay"``, ``"held"`` and, with neither,
+        ``"free"``; and ``"held rate"``, α over the mean squared length.
     """
     run = decay_run(1.0, weight_decay, seed)
     squared = np.mean(run.lengths[-300:], axis=0)
@@ -1462,11 +1462,14 @@ def held(seed: int, weight_decay: float) -> dict[str, float]:
     return {
         "decay": run.accuracy,
         "held": again.accuracy,
+        "free": decay_run(1.0, 0.0, seed).accuracy,
         "held rate": float(1.0 / np.mean(squared)),
     }
 
 
-HELD = StoredRun("held", held, {"weight_decay": DECAYS[1:]}, FIVE, tolerance=0.1)
+#: Five seeds left open whether decay does more than the lengths do.
+FIFTEEN = tuple(range(15))
+HELD = StoredRun("held", held, {"weight_decay": DECAYS[1:]}, FIFTEEN, tolerance=0.3)
 
 
 @dataclass(frozen=True)
