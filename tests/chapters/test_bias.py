@@ -156,14 +156,14 @@ def test_a_made_ruler_reads_the_same_and_a_stored_one_feels_both():
         reads = numbers(pattern, explorable.at(**setting))
         moved = (setting["b"], setting["c"]) != (0.0, 1.0)
         assert (reads != at_first) == (moved and setting["ruler"] == runs.RULERS[1])
-    # The one setting that keeps the mean and not the readings.
+    # The settings that keep the mean, 4c + b = 4; only the start keeps the readings.
     centred = [
         (setting["b"], setting["c"])
         for setting in explorable.settings
         if setting["ruler"] == runs.RULERS[1]
         and abs(sum(numbers(pattern, explorable.at(**setting)))) < 0.05
     ]
-    assert centred == [(-8.0, 3.0), (0.0, 1.0)]
+    assert sorted(centred) == [(-8.0, 3.0), (-4.0, 2.0), (0.0, 1.0), (2.0, 0.5)]
 
 
 def test_a_longer_unit_keeps_its_loss_and_turns_by_less():
@@ -206,6 +206,7 @@ def test_a_rounding_error_is_told_by_a_coarse_power_of_ten():
         "below 1e-09",
         "below 1e-01",
     ]
+    assert [runs.below(v) for v in (0.2, 0.5, 40.0)] == ["below 1", "below 10", "below 1000"]
     assert runs.below(1e-15, 1e-9) == "below 1e-09"
 
 

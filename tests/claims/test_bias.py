@@ -120,6 +120,18 @@ def test_c48_normalised_output_needs_gamma_and_beta():
     drops = [median(bare[a]) - median(bare[b]) for a, b in (("500", "1000"), ("1000", "2000"))]
     assert 0 < drops[1] < drops[0] < 0.05
     assert abs(median(plain["steps"]) - median(affine["steps"])) <= 10
+    # The ratio belongs to the rate; the accuracy is the same at both.
+    ratios = []
+    for rate in (0.1, 0.5):
+        rows = runs.normalised_outputs(rate=rate).rows
+        assert min(min(row["accuracy"]) for row in rows) > 0.97
+        assert (
+            max(abs(median(row["accuracy"]) - median(rows[0]["accuracy"])) for row in rows) < 0.01
+        )
+        ratios.append(median(rows[1]["2000"]) / median(rows[0]["2000"]))
+    assert 3 < ratios[0] < 5 < ratios[1]
+    assert max(plain["changed at 20"]) < 0.06
+    assert max(plain["changed at 2000"]) < 0.01
 
 
 def test_c84_without_batch_norm_w_and_b_are_trained():
@@ -184,13 +196,53 @@ def test_without_batch_norm_most_of_the_gradient_moves_all_alike(seeds):
 
 def test_only_the_last_activation_makes_z_or_a_matter_to_the_sigmoid():
     steps = runs.last_activations().steps
-    on_z, centred, last, on_a = (steps[name] for name in runs.LAST)
+    on_z, centred, spread, both, last, on_a = (steps[name] for name in runs.LAST)
     for k in (0, 1):
         assert max(last[k]) < min(on_z[k]) / 2
         assert abs(median(last[k]) - median(on_a[k])) <= 2
     # Centring alone helps at the large rate and not at the small one.
     assert median(centred[0]) > 0.9 * median(on_z[0])
     assert max(centred[2]) < min(on_z[2])
+    assert all(few < many for few, many in zip(centred[2], last[2], strict=True))
+    # The spread alone halves the steps at the small rate, and multiplies them at the large one.
+    assert max(spread[0]) < 0.75 * min(on_z[0])
+    assert min(spread[2]) > 3 * max(on_z[2])
+    # Centring and a constant do what normalising does.
+    for rate in range(3):
+        assert abs(median(both[rate]) - median(last[rate])) <= 2
+
+
+def test_subtraction_alone_allows_larger_rates_and_is_no_faster_at_a_small_one():
+    plain, half, whole = runs.halves().steps.values()
+    assert all(b > a for a, b in zip(plain[0], half[0], strict=True))
+    for rate in (1, 2, 3):
+        assert all(b < a for a, b in zip(plain[rate], half[rate], strict=True))
+    assert min(plain[3]) == np.inf
+    assert max(half[3]) < 20
+    assert median(whole[0]) < median(half[0]) / 2.5
+    assert max(whole[0]) < min(half[0])
+
+
+def test_little_depends_on_beta_here():
+    trained, frozen = runs.frozen_beta().rows.values()
+    assert abs(median(trained["steps"]) - median(frozen["steps"])) <= 4
+    for a, b in zip(trained["accuracy"], frozen["accuracy"], strict=True):
+        assert abs(a - b) < 0.01
+    for a, b in zip(trained["loss"], frozen["loss"], strict=True):
+        assert 1.02 < b / a < 1.1
+
+
+def test_held_lengths_lower_the_accuracy_and_decay_a_little_more():
+    for row in runs.held_lengths().values.values():
+        assert all(a < b for a, b in zip(row["held"], row["free"], strict=True))
+        assert all(a < b for a, b in zip(row["decay"], row["free"], strict=True))
+        assert 0.01 < median(row["held"]) - median(row["decay"]) < 0.08
+
+
+def test_units_are_held_at_the_lengths_that_are_asked_for():
+    lengths = np.linspace(0.5, 2.0, 300)
+    run = runs.weight_growth(0, steps=3, hold=lengths)
+    np.testing.assert_allclose(run.lengths, np.tile(lengths**2, (4, 1)))
 
 
 @each_triple
@@ -211,6 +263,9 @@ def test_biases_from_the_start_leave_no_trace_once_the_statistics_know_them(seed
 
 @pytest.mark.parametrize("c", [0.001, 10.0])
 def test_the_loss_ignores_the_scale_of_the_weights(c):
-    logits, gradient = runs.scaled_weights(c)
-    assert logits < 1e-11
-    assert gradient < 1e-11
+    scaled = runs.scale_weights(c)
+    assert scaled[:2] == runs.scaled_weights(c)
+    assert scaled.logits < 1e-11
+    assert scaled.gradient < 1e-11
+    assert scaled.hidden == pytest.approx(1 / c)
+    assert scaled.others == pytest.approx(1)

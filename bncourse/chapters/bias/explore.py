@@ -39,8 +39,10 @@ def ruler() -> Explorable:
         "Slide, stretch, and the ruler",
         draw_ruler,
         {
-            "b": Range("slide, b", (-8.0, 0.0, 8.0), 0.0, low=-10.0, high=10.0, step=0.5),
-            "c": Range("stretch, c", (0.5, 1.0, 3.0), 1.0, low=0.25, high=3.0, step=0.25),
+            "b": Range(
+                "slide, b", (-8.0, -4.0, 0.0, 2.0, 8.0), 0.0, low=-10.0, high=10.0, step=0.5
+            ),
+            "c": Range("stretch, c", (0.5, 1.0, 2.0, 3.0), 1.0, low=0.25, high=3.0, step=0.25),
             "ruler": Choice("the ruler is", RULERS, RULERS[0]),
         },
     )

@@ -153,7 +153,7 @@ def gradient_shares(shares: Shares) -> FigureWithWords:
         axes[0].text(
             0.30, 0.97, "with batch norm", color=WITH, transform=axes[0].transAxes, va="top"
         )
-        title(figure, "With batch norm only the output layer keeps the common push")
+        title(figure, "In the hidden layers batch norm takes the common push away")
     words = (
         f"Share of the squared gradient along the mean of the layer's inputs, layers 1, 2, 3 and "
         f"output, medians. {'. '.join(said)}. A random direction has "

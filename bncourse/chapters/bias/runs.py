@@ -434,7 +434,16 @@ def _shares(seed: int, batch_norm: bool, standardized: bool, steps: int) -> Floa
 
 
 #: What is done to the activations that the sigmoid network's output layer reads.
-LAST = ("z everywhere", "z, and the last a centred", "z, but the last a", "a everywhere")
+LAST = (
+    "z everywhere",
+    "z, and the last a centred",
+    "z, and the last a times 4.8",
+    "z, and the last a centred, times 4.8",
+    "z, and the last a normalised",
+    "a everywhere",
+)
+#: One over the standard deviation of a sigmoid of a standard normal number.
+SPREAD = 4.8
 
 
 class Centre(Layer):
@@ -447,6 +456,25 @@ class Centre(Layer):
     def _backward(self, dz: Floats) -> Floats:
         centred: Floats = dz - dz.mean(axis=0)
         return centred
+
+
+class Spread(Layer):
+    """Multiply by a constant.
+
+    Parameters
+    ----------
+    factor : float
+    """
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def _forward(self, x: Floats, training: bool) -> Floats:
+        return self.factor * x
+
+    def _backward(self, dz: Floats) -> Floats:
+        return self.factor * dz
 
 
 def last_activation(seed: int, normalise: str, rate: float) -> float:
@@ -481,12 +509,20 @@ def last_activation(seed: int, normalise: str, rate: float) -> float:
     weights, order = np.random.default_rng(seed).spawn(2)
     layers: list[Layer] = []
     for k, (n_in, n) in enumerate(zip(SIZES[:-2], SIZES[1:-1], strict=True)):
-        on_a = normalise == LAST[3] or (normalise == LAST[2] and k == len(SIZES) - 3)
+        on_a = normalise == LAST[5] or (normalise == LAST[4] and k == len(SIZES) - 3)
         layers.append(Dense(n_in, n, False, init="lecun", rng=weights))
         layers += [Sigmoid(), BatchNorm(n)] if on_a else [BatchNorm(n), Sigmoid()]
-    if normalise == LAST[1]:
+    if normalise in (LAST[1], LAST[3]):
         layers.append(Centre())
+    if normalise in (LAST[2], LAST[3]):
+        layers.append(Spread(SPREAD))
     net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], init="lecun", rng=weights)])
+    return _steps_by_the_batch(net, rate, order)
+
+
+def _steps_by_the_batch(net: Sequential, rate: float, order: np.random.Generator) -> float:
+    """Train for at most 300 steps; return those to 90 % of the test set as one batch."""
+    digits = load_digits()
 
     def test_accuracy(net: Sequential) -> float:
         logits = layer_outputs(net, digits.x_test, statistics="batch")[-1]
@@ -546,6 +582,155 @@ def last_activations(seeds: Sequence[int] | None = None) -> LastActivation:
             for name in LAST
         }
     )
+
+
+#: What stands behind the hidden weights of the deep network, and the rates it is trained at.
+HALVES = ("nothing: a bias", "subtraction and β", "batch norm")
+HALF_RATES = (0.1, 0.3, 0.5, 1.0)
+
+
+def half(seed: int, behind: str, rate: float) -> float:
+    """Return the steps of the ReLU network to 90 % of the test images.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    behind : str
+        One of `HALVES`.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    float
+        Checked every 2; infinity if 300 were not enough.
+    """
+    take_down(
+        arm=behind,
+        activation="ReLU",
+        learning_rate=rate,
+        init="he",
+        inputs=describe_inputs(load_digits().x_train),
+        sizes="-".join(map(str, SIZES)),
+        batch_size=BATCH_SIZE,
+        steps=300,
+        seed=seed,
+    )
+    weights, order = np.random.default_rng(seed).spawn(2)
+    layers: list[Layer] = []
+    for n_in, n in zip(SIZES[:-2], SIZES[1:-1], strict=True):
+        layers.append(Dense(n_in, n, behind == HALVES[0], rng=weights))
+        if behind == HALVES[1]:
+            layers += [Centre(), Shift(n)]
+        elif behind == HALVES[2]:
+            layers.append(BatchNorm(n))
+        layers.append(ReLU())
+    net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=weights)])
+    return _steps_by_the_batch(net, rate, order)
+
+
+HALF = StoredRun("half", half, {"behind": HALVES, "rate": HALF_RATES}, FIVE, tolerance=10.0)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Steps of the deep network by what stands behind its hidden weights.
+
+    Attributes
+    ----------
+    steps : dict of str to list of list of float
+        For each of `HALVES` and each of `HALF_RATES` one value a seed.
+    card : Card
+    """
+
+    steps: dict[str, list[list[float]]]
+    card: Card | None = None
+
+
+@measured(
+    question="Does the subtraction alone make the deep network faster?",
+    control="The same weights and batches with nothing subtracted, and with all of batch norm, at "
+    "each of the rates.",
+    mode="Test accuracy with the statistics of the whole test set as one batch.",
+)
+def halves(seeds: Sequence[int] | None = None) -> Halves:
+    """Return the stored runs."""
+    stored = HALF.load(seeds)
+    return Halves(
+        {
+            behind: [stored.select(behind=behind, rate=rate) for rate in HALF_RATES]
+            for behind in HALVES
+        }
+    )
+
+
+def beta_run(seed: int, frozen: bool) -> dict[str, float]:
+    """Train the ReLU network with batch norm at rate 0.1 for 500 steps.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    frozen : bool
+        Whether β stays 0 in all hidden layers.
+
+    Returns
+    -------
+    dict of str to float
+        ``"steps"`` to 90 % of the test images, checked every 2; at the end ``"accuracy"``, and
+        ``"loss"``, the mean training loss of the last 100 steps.
+    """
+    if frozen:
+        take_down(arm="with batch norm, β held at 0")
+
+    def hold(net: Sequential) -> None:
+        if frozen:
+            for norm in net.batch_norms:
+                norm.grads["beta"][...] = 0.0
+
+    _, history = train_digits(
+        seed, ReLU, True, 0.1, 500, measure=True, every=2, after_backward=hold
+    )
+    return {
+        "steps": float(history.first_step("test accuracy", 0.90) or np.inf),
+        "accuracy": history.metrics["test accuracy"][-1],
+        "loss": float(np.mean(history.loss[-100:])),
+    }
+
+
+BETA = StoredRun("beta", beta_run, {"frozen": [False, True]}, FIVE, tolerance=4.0)
+
+
+@dataclass(frozen=True)
+class Betas:
+    """Training with β, and with β held at 0.
+
+    Attributes
+    ----------
+    rows : dict of bool to dict of str to list of float
+        By whether β is frozen, each quantity of `beta_run`, one value a seed.
+    card : Card
+    """
+
+    rows: dict[bool, dict[str, list[float]]]
+    card: Card | None = None
+
+
+@measured(
+    question="Does the network need the thresholds that β sets?",
+    control="The same weights and batches with β held at 0 in all hidden layers.",
+    mode="Training loss in training mode; test accuracy with the statistics of the whole "
+    "training set.",
+)
+def frozen_beta(seeds: Sequence[int] | None = None) -> Betas:
+    """Return the stored runs."""
+    stored = BETA.load(seeds)
+    rows = {}
+    for frozen in (False, True):
+        results = stored.select(frozen=frozen)
+        rows[frozen] = {key: [result[key] for result in results] for key in results[0]}
+    return Betas(rows)
 
 
 @dataclass(frozen=True)
@@ -673,6 +858,8 @@ class Growth(NamedTuple):
         ‖∇J(u_j)‖² = ‖w_j‖²‖∇J(w_j)‖² at every step.
     accuracy : float
         Test accuracy at the end, with full-train statistics.
+    lengths : array, shape (k, units)
+        ‖w_j‖² of every hidden unit.
     """
 
     steps: Floats
@@ -682,6 +869,7 @@ class Growth(NamedTuple):
     median_rate: Floats
     gradient: Floats
     accuracy: float
+    lengths: Floats
 
 
 def weight_growth(
@@ -694,6 +882,7 @@ def weight_growth(
     gain: float = 1.0,
     init: str = "lecun",
     momentum: float = 0.0,
+    hold: Floats | None = None,
 ) -> Growth:
     r"""Train and record how the hidden weights grow.
 
@@ -721,6 +910,8 @@ def weight_growth(
         Distribution of the initial weights.
     momentum : float
         0 for gradient descent; otherwise the weight of the old average.
+    hold : array, shape (units,), optional
+        Lengths to which the hidden units' weights are brought at the start and after every step.
 
     Returns
     -------
@@ -745,6 +936,12 @@ def weight_growth(
     for layer in hidden:
         layer.params["w"] *= gain
 
+    def bring_back() -> None:
+        if hold is not None:
+            ends = np.cumsum([len(layer.w) for layer in hidden])[:-1]
+            for layer, length in zip(hidden, np.split(hold, ends), strict=True):
+                layer.params["w"] *= (length / np.linalg.norm(layer.w, axis=1))[:, None]
+
     def units(of: str) -> Floats:
         """Return the squared length of each unit's weights, or of their gradient."""
         arrays = [layer.w if of == "w" else layer.grads["w"] for layer in hidden]
@@ -759,8 +956,10 @@ def weight_growth(
     def note(history: History) -> None:
         moved = zip(hidden, before, strict=True)
         updates.append(sum(float(np.sum((layer.w - w) ** 2)) for layer, w in moved))
+        bring_back()
         lengths.append(units("w"))
 
+    bring_back()
     before: list[Floats] = []
     lengths, updates, gradients = [units("w")], [0.0], list[Floats]()
     train(
@@ -786,6 +985,7 @@ def weight_growth(
         median_rate=np.median(learning_rate / length, axis=1),
         gradient=np.array(gradients),
         accuracy=full_statistics_accuracy(net, digits),
+        lengths=length,
     )
 
 
@@ -849,8 +1049,63 @@ def momentum_growth(
     )
 
 
+def told(steps: Sequence[float]) -> str:
+    """Return median and range of steps, such as ``"50 (42 to 62)"``; infinity is ``"none"``.
+
+    Parameters
+    ----------
+    steps : sequence of float
+        One a seed.
+
+    Returns
+    -------
+    str
+    """
+    middle, low, high = (
+        f"{value:.0f}" if np.isfinite(value) else "none"
+        for value in (float(np.median(steps)), min(steps), max(steps))
+    )
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+class ScaledWeights(NamedTuple):
+    """What becomes of one network whose hidden weights are multiplied by c.
+
+    Attributes
+    ----------
+    logits : float
+        Largest change of a logit.
+    gradient : float
+        Largest difference between c · ∂J/∂w after and ∂J/∂w before, over the largest |∂J/∂w|.
+    hidden, others : float
+        The length of the gradient with respect to the hidden weights, and with respect to all
+        other parameters, over what it was.
+    """
+
+    logits: float
+    gradient: float
+    hidden: float
+    others: float
+
+
 def scaled_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float, float]:
     """Multiply the hidden weights by `c`; return how far logits and c·gradient are from before.
+
+    Parameters
+    ----------
+    c, seed, epsilon
+        As for `scale_weights`.
+
+    Returns
+    -------
+    logits, gradient : float
+        As in `ScaledWeights`.
+    """
+    return scale_weights(c, seed, epsilon)[:2]
+
+
+def scale_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> ScaledWeights:
+    """Multiply the hidden weights by `c`, and see what becomes of logits and gradients.
 
     Parameters
     ----------
@@ -863,10 +1118,7 @@ def scaled_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float
 
     Returns
     -------
-    logits : float
-        Largest change of a logit.
-    gradient : float
-        Largest difference between c · ∂J/∂w after and ∂J/∂w before, over the largest |∂J/∂w|.
+    ScaledWeights
     """
     digits = load_digits()
     x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
@@ -875,6 +1127,12 @@ def scaled_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float
     z = layer_outputs(net, x, statistics="batch")[-1]
     backpropagate(net, x, y)
     before = [layer.grads["w"].copy() for layer in hidden_dense(net)]
+
+    def lengths() -> Floats:
+        hidden = sum(float(np.sum(layer.grads["w"] ** 2)) for layer in hidden_dense(net))
+        return np.sqrt([hidden, float(np.sum(net.dtheta**2)) - hidden])
+
+    lengths_before = lengths()
     for layer in hidden_dense(net):
         layer.params["w"] *= c
     change = float(np.abs(layer_outputs(net, x, statistics="batch")[-1] - z).max())
@@ -883,7 +1141,8 @@ def scaled_weights(c: float, seed: int = 0, epsilon: float = 0.0) -> tuple[float
         float(np.abs(c * layer.grads["w"] - dw).max() / np.abs(dw).max())
         for layer, dw in zip(hidden_dense(net), before, strict=True)
     )
-    return change, worst
+    hidden, others = lengths() / lengths_before
+    return ScaledWeights(change, worst, float(hidden), float(others))
 
 
 def below(value: float, coarse: float = 1e-12) -> str:
@@ -899,9 +1158,10 @@ def below(value: float, coarse: float = 1e-12) -> str:
     Returns
     -------
     str
-        Such as ``"below 1e-12"``.
+        Such as ``"below 1e-12"`` or ``"below 10"``.
     """
-    return f"below 1e{int(np.ceil(np.log10(max(3 * value, coarse)))):03d}"
+    exponent = int(np.ceil(np.log10(max(3 * value, coarse))))
+    return f"below {10**exponent}" if exponent >= 0 else f"below 1e{exponent:03d}"
 
 
 @dataclass(frozen=True)
@@ -915,17 +1175,23 @@ class Scaled:
         By ε: the largest change of a logit.
     gradients : array, shape (seeds, factors)
         With ε = 0: how far c times the new gradient is from the old, over the largest entry.
+    hidden, others : array, shape (seeds, factors)
+        With ε = 0: how many times as long the gradients with respect to the hidden weights, and
+        with respect to all other parameters, become.
     card : Card
     """
 
     factors: tuple[float, ...]
     logits: dict[float, Floats]
     gradients: Floats
+    hidden: Floats
+    others: Floats
     card: Card | None = None
 
 
 @measured(
-    question="How far do the logits move when all hidden weights are multiplied by c?",
+    question="How far do the logits move, and what becomes of the gradients, when all hidden "
+    "weights are multiplied by c?",
     control="The same with ε = 0, where the proof holds.",
     mode="Training mode: statistics of the batch of 60; networks at their start.",
 )
@@ -946,14 +1212,15 @@ def scaled_networks(
                 seed=seed,
             )
         found[epsilon] = np.array(
-            [[scaled_weights(c, seed, epsilon) for c in factors] for seed in seeds]
+            [[scale_weights(c, seed, epsilon) for c in factors] for seed in seeds]
         )
     logits = {epsilon: rows[:, :, 0] for epsilon, rows in found.items()}
-    return Scaled(tuple(factors), logits, found[0.0][:, :, 1])
+    gradients, hidden, others = (found[0.0][:, :, k] for k in (1, 2, 3))
+    return Scaled(tuple(factors), logits, gradients, hidden, others)
 
 
-def output_norm(seed: int, affine: bool | None) -> dict[str, float]:
-    """Train the book's ReLU network with batch norm on the output layer too, at rate 0.1.
+def output_norm(seed: int, affine: bool | None, rate: float) -> dict[str, float]:
+    """Train the book's ReLU network with batch norm on the output layer too.
 
     Parameters
     ----------
@@ -961,18 +1228,23 @@ def output_norm(seed: int, affine: bool | None) -> dict[str, float]:
         Of weights and batches.
     affine : bool or None
         Whether the output's batch norm has γ and β; None leaves it out.
+    rate : float
+        Learning rate.
 
     Returns
     -------
     dict of str to float
         ``"steps"`` to 90 % of the test images, checked every 2, and the mean training loss of the
-        last 100 of ``"500"``, ``"1000"`` and ``"2000"`` steps.
+        last 100 of ``"500"``, ``"1000"`` and ``"2000"`` steps. ``"accuracy"`` on the test images
+        at the end, and the share of them whose largest logit becomes another one when each logit
+        is brought to mean 0 and variance 1 over them, ``"changed at 20"`` steps and
+        ``"changed at 2000"``.
     """
     digits = load_digits()
     take_down(
         arm={None: "plain output", True: "batch norm", False: "without γ and β"}[affine],
         activation="ReLU",
-        learning_rate=0.1,
+        learning_rate=rate,
         init="he",
         inputs=describe_inputs(digits.x_train),
         sizes="-".join(map(str, SIZES)),
@@ -985,28 +1257,39 @@ def output_norm(seed: int, affine: bool | None) -> dict[str, float]:
     if affine is not None:
         net = Sequential([*net.layers, BatchNorm(SIZES[-1], affine=affine)])
     reached: list[int] = []
+    changed: dict[str, float] = {}
 
     def note(history: History) -> None:
         step = len(history.loss)
         if not reached and step % 2 == 0 and full_statistics_accuracy(net, digits) >= 0.90:
             reached.append(step)
+        if step in (20, 2000):
+            logits = layer_outputs(net, digits.x_test, statistics="batch")[-1]
+            normalised = (logits - logits.mean(axis=0)) / logits.std(axis=0)
+            others = logits.argmax(axis=1) != normalised.argmax(axis=1)
+            changed[f"changed at {step}"] = float(np.mean(others))
 
     history = train(
         net,
         digits.x_train,
         digits.y_train,
-        optimizer=GradientDescent(0.1),
+        optimizer=GradientDescent(rate),
         batch_size=BATCH_SIZE,
         steps=2000,
         rng=order,
         after_step=note,
     )
     late = {str(end): float(np.mean(history.loss[end - 100 : end])) for end in (500, 1000, 2000)}
-    return {"steps": float(reached[0])} | late
+    at_the_end = {"accuracy": full_statistics_accuracy(net, digits)}
+    return {"steps": float(reached[0])} | late | at_the_end | changed
 
 
 OUTPUT_NORM = StoredRun(
-    "output_norm", output_norm, {"affine": [None, True, False]}, FIVE, tolerance=6.0
+    "output_norm",
+    output_norm,
+    {"affine": [None, True, False], "rate": [0.1, 0.5]},
+    FIVE,
+    tolerance=6.0,
 )
 
 
@@ -1031,12 +1314,12 @@ class OutputNorm:
     mode="Training loss in training mode; test accuracy with the statistics of the whole "
     "training set.",
 )
-def normalised_outputs(seeds: Sequence[int] | None = None) -> OutputNorm:
+def normalised_outputs(seeds: Sequence[int] | None = None, rate: float = 0.1) -> OutputNorm:
     """Return the stored runs of a plain output, of a normalised one, and of one without γ, β."""
     stored = OUTPUT_NORM.load(seeds)
     rows = []
     for affine in (None, True, False):
-        results = stored.select(affine=affine)
+        results = stored.select(affine=affine, rate=rate)
         rows.append({key: [result[key] for result in results] for key in results[0]})
     return OutputNorm(rows)
 
@@ -1153,6 +1436,71 @@ def settled_rates(seeds: Sequence[int] | None = None) -> Settled:
             results = stored.select(weight_decay=weight_decay, gain=gain)
             values[weight_decay, gain] = {key: [r[key] for r in results] for key in results[0]}
     return Settled(values)
+
+
+def held(seed: int, weight_decay: float) -> dict[str, float]:
+    """Train with weight decay, and without it at the lengths at which decay had settled.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    weight_decay : float
+        λ of the first run. In the second each unit's weights start in the same direction, at the
+        root mean square of their lengths over the last 300 steps of the first, and are brought
+        back to that length after every step.
+
+    Returns
+    -------
+    dict of str to float
+        Test accuracies after 800 steps at rate 1, ``"decay"``, ``"held"`` and, with neither,
+        ``"free"``; and ``"held rate"``, α over the mean squared length.
+    """
+    run = decay_run(1.0, weight_decay, seed)
+    squared = np.mean(run.lengths[-300:], axis=0)
+    again = weight_growth(seed, True, ReLU, 1.0, 800, init="he", hold=np.sqrt(squared))
+    return {
+        "decay": run.accuracy,
+        "held": again.accuracy,
+        "free": decay_run(1.0, 0.0, seed).accuracy,
+        "held rate": float(1.0 / np.mean(squared)),
+    }
+
+
+#: Five seeds left open whether decay does more than the lengths do.
+FIFTEEN = tuple(range(15))
+HELD = StoredRun("held", held, {"weight_decay": DECAYS[1:]}, FIFTEEN, tolerance=0.3)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Accuracies with weight decay, and without it at the same lengths.
+
+    Attributes
+    ----------
+    values : dict of float to dict of str to list of float
+        By λ each quantity of `held`, one value a seed.
+    card : Card
+    """
+
+    values: dict[float, dict[str, list[float]]]
+    card: Card | None = None
+
+
+@measured(
+    question="Is it through the length of the weights that weight decay lowers the accuracy?",
+    control="No weight decay, with each unit's weights held at the length at which decay had "
+    "settled, from the same initial directions with the same batches.",
+    mode="Test accuracy with the statistics of the whole training set.",
+)
+def held_lengths(seeds: Sequence[int] | None = None) -> Held:
+    """Return the stored runs."""
+    stored = HELD.load(seeds)
+    values = {}
+    for weight_decay in DECAYS[1:]:
+        results = stored.select(weight_decay=weight_decay)
+        values[weight_decay] = {key: [r[key] for r in results] for key in results[0]}
+    return Held(values)
 
 
 @dataclass(frozen=True)
