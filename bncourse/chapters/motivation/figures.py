@@ -73,7 +73,7 @@ def rulers_and_bowls(
         for (left, right), x, descent, name in zip(axes, dots, descents, names, strict=True):
             _rulers(left, x, name)
             _bowl(right, descent)
-            right.set_title(f"κ = {descent.kappa:.3g}: {_steps(descent)}", fontsize=11.5)
+            right.set_title(f"κ = {_kappa(descent)}: {_steps(descent)}", fontsize=10.5)
             right.set_ylabel("weight 2")
         axes[-1][1].set_xlabel("weight 1, from the minimum")
         title(
@@ -82,8 +82,8 @@ def rulers_and_bowls(
             + " or ".join(f"{d.steps:,}" for d in descents),
         )
     words = "With the second input in " + ", in ".join(
-        f"{name} the curvatures are {d.hessian[0, 0]:.0f} and {d.hessian[1, 1]:.0f}, κ is "
-        f"{d.kappa:.3g}, and descent takes {_steps(d)}"
+        f"{name} the curvatures are {d.hessian[0, 0]:,.0f} and {d.hessian[1, 1]:,.0f}, κ is "
+        f"{_kappa(d)}, and descent takes {_steps(d)}"
         for d, name in zip(descents, names, strict=True)
     )
     return FigureWithWords(figure, words + ".")
@@ -133,6 +133,10 @@ def _bowl(ax: Axes, descent: Descent) -> None:
     ax.plot(0, 0, "+", color=INK, markersize=11)
     ax.grid(visible=False)
     ax.set_aspect("equal")
+
+
+def _kappa(descent: Descent) -> str:
+    return f"{descent.kappa:,.0f}" if descent.kappa >= 100 else f"{descent.kappa:.3g}"
 
 
 def _steps(descent: Descent) -> str:
