@@ -8,7 +8,17 @@ import itertools
 import numpy as np
 import pytest
 
-from bncourse import load_digits, standardize, two_features
+from bncourse import (
+    BatchNorm,
+    ReLU,
+    Sigmoid,
+    layer_outputs,
+    load_digits,
+    mlp,
+    standardize,
+    two_features,
+)
+from bncourse.chapters.common import SIZES
 from bncourse.chapters.motivation import explore, figures, runs
 from bncourse.display import Card
 
@@ -174,14 +184,11 @@ def test_each_control_changes_the_words(name):
 def test_half_a_step_is_told_and_a_long_bowl_in_full():
     words = str(figures.headline(headline((731.0, 22.5), (220.0, 30.0), (16.0, 8.5))))
     assert "731 without and 22.5 with, a factor of 32" in words
-    bowls = ([DOTS], [descent(3, 8000.0)], ["mm"])
+    bowls = ([10 * DOTS, DOTS], [descent(3, 8000.0), descent(2, 80.0)], ["mm", "cm"])
     assert "1 and 8,000, κ is 8,000" in str(figures.rulers_and_bowls(*bowls))
 
 
 def test_standardised_once_begins_as_batch_norm_does(digits):
-    from bncourse import BatchNorm, ReLU, Sigmoid, layer_outputs, mlp
-    from bncourse.chapters.common import SIZES
-
     for activation in (ReLU, Sigmoid):
         once = runs.start_of(1, activation)
         runs.standardise_once(once, digits.x_train)

@@ -742,7 +742,7 @@ class Controls:
 def _three_arms(
     both: StoredRun, once: StoredRun | None, seeds: Sequence[int] | None
 ) -> dict[tuple[str, str, float], list[float]]:
-    found = {}
+    found: dict[tuple[str, str, float], list[float]] = {}
     names = {False: WITHOUT_IT, True: AT_EVERY_STEP, None: ONCE}
     for stored in (both, once):
         for run in stored.load(seeds).runs if stored else ():
