@@ -8,7 +8,17 @@ import itertools
 import numpy as np
 import pytest
 
-from bncourse import load_digits, standardize, two_features
+from bncourse import (
+    BatchNorm,
+    ReLU,
+    Sigmoid,
+    layer_outputs,
+    load_digits,
+    mlp,
+    standardize,
+    two_features,
+)
+from bncourse.chapters.common import SIZES
 from bncourse.chapters.motivation import explore, figures, runs
 from bncourse.display import Card
 
@@ -95,7 +105,7 @@ CALLS = {
     "cures": [
         (
             (cures(500.0, 30.0),),
-            r"nothing 500, .* both 500; .* each: 30, 31, 32 and 33\. .* 10\.0, 20\.0",
+            r"nothing 500, .* both 500; .* each: 30, 31, 32 and 33\. .* one: 10, 20, 30 and 40\.",
         ),
         ((cures(50.0, 60.0),), r"nothing 50, .* each: 50, 50, 50 and 50"),
     ],
@@ -169,6 +179,39 @@ def test_the_callback_holds_over_the_whole_range_of_its_controls(name):
 @pytest.mark.parametrize("name", EXPLORABLES)
 def test_each_control_changes_the_words(name):
     check_controls(made(name))
+
+
+def test_half_a_step_is_told_and_a_long_bowl_in_full():
+    words = str(figures.headline(headline((731.0, 22.5), (220.0, 30.0), (16.0, 8.5))))
+    assert "731 without and 22.5 with, a factor of 32" in words
+    bowls = ([10 * DOTS, DOTS], [descent(3, 8000.0), descent(2, 80.0)], ["mm", "cm"])
+    assert "1 and 8,000, κ is 8,000" in str(figures.rulers_and_bowls(*bowls))
+
+
+def test_standardised_once_begins_as_batch_norm_does(digits):
+    for activation in (ReLU, Sigmoid):
+        once = runs.start_of(1, activation)
+        runs.standardise_once(once, digits.x_train)
+        weights, _ = np.random.default_rng(1).spawn(2)
+        net = mlp(SIZES, activation, BatchNorm, rng=weights)
+        ours = layer_outputs(once, digits.x_train, statistics="batch")[-1]
+        theirs = layer_outputs(net, digits.x_train, statistics="batch")[-1]
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+def test_once_is_not_the_plain_network_and_a_rate_it_does_not_stand_is_never():
+    plain = runs.headline_steps(0, runs.RAW, False, 0.3)
+    assert runs.once_steps(0, runs.RAW, 0.3) < plain < np.inf
+    assert runs.once_steps(0, runs.RAW, 3.0) == np.inf
+
+
+def test_an_arm_that_was_not_run_has_no_best():
+    found = runs.controls(seeds=range(2))
+    assert np.isnan(found.best(runs.SCALED, runs.ONCE, (1.0,)))
+    assert len(found.steps[runs.MODERN, runs.ONCE, 0.3]) == 2
+    assert found.best(runs.MODERN, runs.ONCE, runs.COARSE) == min(
+        found.median(runs.MODERN, runs.ONCE, rate) for rate in runs.COARSE
+    )
 
 
 def test_the_best_rate_is_that_of_the_lowest_median():

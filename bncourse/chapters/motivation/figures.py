@@ -69,11 +69,11 @@ def rulers_and_bowls(
     FigureWithWords
     """
     with style():
-        figure, axes = new_figure(6.6, 4.7, len(dots), 2, width_ratios=[1.25, 1])
+        figure, axes = new_figure(6.6, 0.5 + 2.1 * len(dots), len(dots), 2, width_ratios=[1.25, 1])
         for (left, right), x, descent, name in zip(axes, dots, descents, names, strict=True):
             _rulers(left, x, name)
             _bowl(right, descent)
-            right.set_title(f"κ = {descent.kappa:.3g}: {_steps(descent)}", fontsize=11.5)
+            right.set_title(f"κ = {_kappa(descent)}: {_steps(descent)}", fontsize=10.5)
             right.set_ylabel("weight 2")
         axes[-1][1].set_xlabel("weight 1, from the minimum")
         title(
@@ -82,8 +82,8 @@ def rulers_and_bowls(
             + " or ".join(f"{d.steps:,}" for d in descents),
         )
     words = "With the second input in " + ", in ".join(
-        f"{name} the curvatures are {d.hessian[0, 0]:.0f} and {d.hessian[1, 1]:.0f}, κ is "
-        f"{d.kappa:.3g}, and descent takes {_steps(d)}"
+        f"{name} the curvatures are {d.hessian[0, 0]:,.0f} and {d.hessian[1, 1]:,.0f}, κ is "
+        f"{_kappa(d)}, and descent takes {_steps(d)}"
         for d, name in zip(descents, names, strict=True)
     )
     return FigureWithWords(figure, words + ".")
@@ -127,10 +127,16 @@ def _bowl(ax: Axes, descent: Descent) -> None:
     ax.contour(
         u, v, height, levels=edge * np.linspace(0.15, 2.6, 9) ** 2, colors=GREY, linewidths=0.9
     )
-    ax.plot(*descent.path.T, "o-", color=GREEN, markersize=3.2, linewidth=1.2)
+    # After a thousand steps the dots of a path lie on each other.
+    path = descent.path[:: 1 + descent.steps // 1000]
+    ax.plot(*path.T, "o-", color=GREEN, markersize=3.2, linewidth=1.2)
     ax.plot(0, 0, "+", color=INK, markersize=11)
     ax.grid(visible=False)
     ax.set_aspect("equal")
+
+
+def _kappa(descent: Descent) -> str:
+    return f"{descent.kappa:,.0f}" if descent.kappa >= 100 else f"{descent.kappa:.3g}"
 
 
 def _steps(descent: Descent) -> str:
@@ -138,7 +144,7 @@ def _steps(descent: Descent) -> str:
 
 
 def cures(result: Cures) -> FigureWithWords:
-    """Draw the steps that each cure of the pixels takes, and how steep its bowl is.
+    """Draw the steps that each cure of the pixels takes, and how far one direction stands out.
 
     Parameters
     ----------
@@ -154,14 +160,14 @@ def cures(result: Cures) -> FigureWithWords:
     with style():
         figure, axes = new_figure(6.0, 3.3, 1, 3, sharey=True)
         for ax, values, text in (
-            (axes[0], [arm.eigenvalues[0] for arm in arms], "λmax"),
+            (axes[0], [arm.ratio for arm in arms], "λmax over the next"),
             (axes[1], [arm.safe for arm in arms], "steps, rate 1/L"),
             (axes[2], [arm.best for arm in arms], "steps, best rate"),
         ):
             ax.barh(place, values, height=0.62, color=GREY)
             for y, value in zip(place, values, strict=True):
                 ax.annotate(
-                    f"{value:.1f}" if text == "λmax" else f"{value:.0f}",
+                    f"{value:.2g}" if ax is axes[0] else f"{value:.0f}",
                     (value, y),
                     xytext=(4, 0),
                     textcoords="offset points",
@@ -179,8 +185,8 @@ def cures(result: Cures) -> FigureWithWords:
         + join([f"{arm.name} {arm.safe:.0f}" for arm in arms])
         + "; at the best rate of each: "
         + join([f"{arm.best:.0f}" for arm in arms])
-        + ". Largest eigenvalues: "
-        + join([f"{arm.eigenvalues[0]:.1f}" for arm in arms])
+        + ". The largest eigenvalue is this many times the next one: "
+        + join([f"{arm.ratio:.2g}" for arm in arms])
         + "."
     )
     return FigureWithWords(figure, words, result.card)
@@ -272,7 +278,7 @@ def headline(result: Headline) -> FigureWithWords:
                 ax.plot(place + jitter, steps, "o", color=colour, alpha=0.55)
                 ax.plot([place - 0.26, place + 0.26], [middle] * 2, color=colour, linewidth=3)
                 ax.annotate(
-                    f"{middle:.0f}",
+                    f"{middle:g}",
                     (place + 0.3, middle),
                     va="center",
                     color=colour,
@@ -284,10 +290,10 @@ def headline(result: Headline) -> FigureWithWords:
             ratio = medians[0] / medians[1]
             ax.set_title(f"{text}\n{_ratio(ratio)} times", fontsize=10.5)
             told.append(
-                f"{medians[0]:.0f} without and {medians[1]:.0f} with, a factor of {_ratio(ratio)}"
+                f"{medians[0]:g} without and {medians[1]:g} with, a factor of {_ratio(ratio)}"
             )
         axes[0].set_ylabel("steps to 90 % test accuracy")
-        title(figure, "The better the plain network is built, the less there is to gain")
+        title(figure, "The better the plain network does, the less there is to gain")
     words = (
         f"Steps to 90 % of the test images, median of {len(classic[0])} seeds. "
         f"Sigmoid at learning rate 1: {told[0]}; with standardised inputs: {told[1]}. "

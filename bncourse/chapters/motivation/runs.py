@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,9 @@ from bncourse.layers import Dense, Layer
 from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import Sequential, mlp
 from bncourse.normalization import BatchNorm
+from bncourse.optimizers import GradientDescent
 from bncourse.statistics import layer_outputs
+from bncourse.training import train
 
 #: Learning rates of the ranges, half a decade apart; at 10 nothing trains any more.
 RATES = np.logspace(-3, 1, 9)
@@ -120,7 +122,7 @@ def predicted_steps(kappa: float, tolerance: float = 1e-3) -> int:
 #: What can be done to the pixels: neither half of standardising, one of them, or both.
 CURES = ("nothing", "divide by σ", "subtract μ", "both")
 #: Learning rates of softmax regression, as multiples of 1/L.
-MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128)
+MULTIPLES = tuple(2**k for k in range(11))
 
 
 def cure(digits: Digits, name: str) -> Digits:
@@ -190,6 +192,11 @@ class Cure(NamedTuple):
     name: str
     eigenvalues: Floats
     steps: dict[int, float]
+
+    @property
+    def ratio(self) -> float:
+        """Largest eigenvalue over the next one: how far one direction stands out."""
+        return float(self.eigenvalues[0] / self.eigenvalues[1])
 
     @property
     def safe(self) -> float:
@@ -495,7 +502,7 @@ def spectra(seed: int = 0) -> Spectra:
 
 
 class Setting(NamedTuple):
-    """One panel of the headline."""
+    """A network, what it is fed, and how its steps are counted."""
 
     activation: type[Layer]
     init: str
@@ -503,13 +510,23 @@ class Setting(NamedTuple):
     every: int
     at_most: int
     rates: tuple[float, ...]
+    gain: float = 1.0
 
 
 CLASSIC, HELPED, MODERN = "sigmoid, pixels", "sigmoid, standardised", "ReLU, He, standardised"
 SETTINGS = {
-    CLASSIC: Setting(Sigmoid, "lecun", False, 10, 1000, (0.3, 1.0, 3.0, 10.0)),
-    HELPED: Setting(Sigmoid, "lecun", True, 10, 1000, (0.3, 1.0, 3.0)),
-    MODERN: Setting(ReLU, "he", True, 2, 60, (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, 3.0)),
+    CLASSIC: Setting(Sigmoid, "lecun", False, 1, 1000, (0.3, 1.0, 3.0, 10.0)),
+    HELPED: Setting(Sigmoid, "lecun", True, 1, 1000, (0.3, 1.0, 3.0)),
+    MODERN: Setting(ReLU, "he", True, 1, 60, (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, 3.0)),
+}
+SCALED, SCALED_HELPED = "sigmoid, weights × 4, pixels", "sigmoid, weights × 4, standardised"
+RAW = "ReLU, He, pixels"
+#: The steps between the panels of the headline, one change at a time. A sigmoid's slope is at
+#: most 1/4, so four times the weights keep the size of a signal that is near 0.
+BETWEEN = {
+    SCALED: Setting(Sigmoid, "lecun", False, 1, 1000, (0.3, 1.0, 3.0), gain=4.0),
+    SCALED_HELPED: Setting(Sigmoid, "lecun", True, 1, 1000, (0.3, 1.0, 3.0), gain=4.0),
+    RAW: Setting(ReLU, "he", False, 1, 100, (0.1, 0.3, 1.0, 3.0)),
 }
 #: Learning rates of the modern panel, half a decade apart; `SETTINGS` has a finer grid.
 COARSE = (0.1, 0.3, 1.0, 3.0)
@@ -523,38 +540,24 @@ def headline_steps(seed: int, setting: str, batch_norm: bool, learning_rate: flo
     seed : int
         Of weights and batches.
     setting : str
-        One of `SETTINGS`.
+        One of `SETTINGS` or `BETWEEN`.
     batch_norm : bool
         With or without.
     learning_rate : float
         Of gradient descent.
     """
-    chosen = SETTINGS[setting]
+    chosen = (SETTINGS | BETWEEN)[setting]
     return steps_to_accuracy(
         seed,
         chosen.activation,
         batch_norm,
         learning_rate,
         init=chosen.init,
+        gain=chosen.gain,
         digits=load_digits(standardized=chosen.standardized),
         every=chosen.every,
         at_most=chosen.at_most,
     )
-
-
-#: A run may reach its target a few checks earlier or later on another processor.
-HEADLINE_STORED = StoredRun(
-    "headline",
-    headline_steps,
-    [
-        {"setting": name, "batch_norm": bn, "learning_rate": rate}
-        for name, setting in SETTINGS.items()
-        for rate in setting.rates
-        for bn in (False, True)
-    ],
-    seeds=range(10),
-    tolerance=40.0,
-)
 
 
 @dataclass(frozen=True)
@@ -593,8 +596,8 @@ class Headline:
     question="How many steps does batch norm save, until 90 % of the test images are right?",
     control="The same weights and batches without batch norm, paired by seed; the same network "
     "with standardised inputs; and a network as one would build it today.",
-    mode="Test accuracy with the statistics of the whole training set, every 10 steps for the "
-    "sigmoid (at most 1,000), every 2 for ReLU (at most 60).",
+    mode="Test accuracy with the statistics of the whole training set, after every step; at most "
+    "1,000 steps for the sigmoid and 60 for ReLU.",
 )
 def headline(seeds: Sequence[int] | None = None) -> Headline:
     """Return the stored runs of the headline.
@@ -612,6 +615,175 @@ def headline(seeds: Sequence[int] | None = None) -> Headline:
             for rate in setting.rates
             for bn in (False, True)
         }
+    )
+
+
+def standardise_once(net: Sequential, x: Floats) -> None:
+    """Fold μ and σ of each hidden unit's z into w and b, so that z begins standardised.
+
+    The network then computes what the one with batch norm does before its first step, on all of
+    x as one batch; from there on it is a plain network.
+
+    Parameters
+    ----------
+    net : Sequential
+        Plain, changed in place. The output layer stays as it is.
+    x : array, shape (m, n)
+        The training set.
+    """
+    epsilon = BatchNorm(1).epsilon
+    for layer in net.layers[:-1]:
+        if isinstance(layer, Dense):
+            z = layer.forward(x, training=False)
+            mean, std = z.mean(axis=0), np.sqrt(z.var(axis=0) + epsilon)
+            layer.params["w"][...] /= std[:, np.newaxis]
+            layer.params["b"][...] = (layer.params["b"] - mean) / std
+        x = layer.forward(x, training=False)
+
+
+def once_steps(seed: int, setting: str, learning_rate: float) -> float:
+    """Return the steps of a plain network whose hidden units were standardised once.
+
+    Parameters
+    ----------
+    seed, setting, learning_rate
+        As for `headline_steps`: the same weights, before they are folded, and the same batches.
+    """
+    chosen = (SETTINGS | BETWEEN)[setting]
+    digits = load_digits(standardized=chosen.standardized)
+    take_down(
+        activation=chosen.activation.__name__,
+        arm="standardised once",
+        learning_rate=learning_rate,
+        init=chosen.init,
+        gain=chosen.gain,
+        inputs=describe_inputs(digits.x_train),
+        sizes="-".join(map(str, SIZES)),
+        batch_size=BATCH_SIZE,
+        steps=chosen.at_most,
+        seed=seed,
+    )
+    weights, order = np.random.default_rng(seed).spawn(2)
+    net = mlp(SIZES, chosen.activation, None, init=chosen.init, gain=chosen.gain, rng=weights)
+    standardise_once(net, digits.x_train)
+    with np.errstate(over="ignore", invalid="ignore"):
+        history = train(
+            net,
+            digits.x_train,
+            digits.y_train,
+            optimizer=GradientDescent(learning_rate),
+            batch_size=BATCH_SIZE,
+            steps=chosen.at_most,
+            rng=order,
+            metrics={"test accuracy": lambda net: full_statistics_accuracy(net, digits)},
+            every=chosen.every,
+            stop=lambda history: history.metrics["test accuracy"][-1] >= GOOD,
+        )
+    step = history.first_step("test accuracy", GOOD)
+    return float("inf") if step is None else float(step)
+
+
+def _both_arms(*settings: str) -> list[dict[str, Any]]:
+    return [
+        {"setting": name, "batch_norm": bn, "learning_rate": rate}
+        for name in settings
+        for rate in (SETTINGS | BETWEEN)[name].rates
+        for bn in (False, True)
+    ]
+
+
+def _once(*settings: str) -> list[dict[str, Any]]:
+    return [
+        {"setting": name, "learning_rate": rate}
+        for name in settings
+        for rate in (SETTINGS | BETWEEN)[name].rates
+    ]
+
+
+#: A run may reach its target a few steps earlier or later on another processor.
+HEADLINE_STORED = StoredRun(
+    "headline", headline_steps, _both_arms(*SETTINGS), seeds=range(10), tolerance=40.0
+)
+SCALED_STORED = StoredRun(
+    "scaled", headline_steps, _both_arms(SCALED, SCALED_HELPED), seeds=range(10), tolerance=40.0
+)
+RAW_STORED = StoredRun("raw", headline_steps, _both_arms(RAW), seeds=range(10), tolerance=15.0)
+RAW_ONCE_STORED = StoredRun("raw_once", once_steps, _once(RAW), seeds=range(10), tolerance=15.0)
+ONCE_STORED = StoredRun("once", once_steps, _once(*SETTINGS), seeds=range(10), tolerance=40.0)
+
+
+WITHOUT_IT, ONCE, AT_EVERY_STEP = "without", "once", "with batch norm"
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Steps to 90 % without batch norm, with the hidden units standardised once, and with it.
+
+    Attributes
+    ----------
+    steps : dict of (str, str, float) to list of float
+        By the setting, the arm (`WITHOUT_IT`, `ONCE` or `AT_EVERY_STEP`), and the learning rate:
+        one number a seed.
+    """
+
+    steps: dict[tuple[str, str, float], list[float]]
+    card: Card | None = None
+
+    def median(self, setting: str, arm: str, rate: float) -> float:
+        """Return the median over the seeds."""
+        return float(np.median(self.steps[setting, arm, rate]))
+
+    def best(self, setting: str, arm: str, among: Sequence[float]) -> float:
+        """Return the median at the best of these rates; NaN where the arm was not run."""
+        ran = [rate for rate in among if (setting, arm, rate) in self.steps]
+        return min((self.median(setting, arm, rate) for rate in ran), default=float("nan"))
+
+
+def _three_arms(
+    both: StoredRun, once: StoredRun | None, seeds: Sequence[int] | None
+) -> dict[tuple[str, str, float], list[float]]:
+    found: dict[tuple[str, str, float], list[float]] = {}
+    names = {False: WITHOUT_IT, True: AT_EVERY_STEP, None: ONCE}
+    for stored in (both, once):
+        for run in stored.load(seeds).runs if stored else ():
+            arm = names[run.settings.get("batch_norm")]
+            key = (run.settings["setting"], arm, run.settings["learning_rate"])
+            found.setdefault(key, []).append(run.result)
+    return found
+
+
+@measured(
+    question="Does it suffice to standardise the hidden units once, before training?",
+    control="The same weights and batches with nothing done, and with batch norm at every step, "
+    "paired by seed.",
+    mode="Standardised once: μ and σ of all training images, folded into w and b before the first "
+    "step. Test accuracy, for batch norm with the statistics of the whole training set, after "
+    "every step; at most 100 steps.",
+)
+def once(seeds: Sequence[int] | None = None) -> Controls:
+    """Return the three arms of the ReLU network on pixels from 0 to 1, from the stored runs."""
+    return Controls(_three_arms(RAW_STORED, RAW_ONCE_STORED, seeds))
+
+
+@measured(
+    question="Which part of the headline's factors do simpler repairs of the plain network give?",
+    control="One change at a time: hidden units standardised once; four times the initial "
+    "weights; ReLU on pixels as they are. Each with batch norm too, paired by seed.",
+    mode="Test accuracy, for batch norm with the statistics of the whole training set, after "
+    "every step; at most 1,000 steps for the sigmoid, 60 or 100 for ReLU.",
+)
+def controls(seeds: Sequence[int] | None = None) -> Controls:
+    """Return all arms of all settings from the stored runs.
+
+    Parameters
+    ----------
+    seeds : sequence of int, optional
+        Only these of the stored ones.
+    """
+    return Controls(
+        _three_arms(HEADLINE_STORED, ONCE_STORED, seeds)
+        | _three_arms(SCALED_STORED, None, seeds)
+        | _three_arms(RAW_STORED, RAW_ONCE_STORED, seeds)
     )
 
 
@@ -984,7 +1156,7 @@ class EpsilonAtWork:
     "and does that matter?",
     control="ε = 1e-12 instead of 1e-5: the same weights and batches, paired by seed.",
     mode="z_norm over all training images as one batch; test accuracy with the statistics of the "
-    "whole training set, every 5 steps.",
+    "whole training set, after every step.",
 )
 def epsilon_at_work(
     seeds: Sequence[int] = SEEDS, gains: Sequence[float] = (1.0, 0.1, 0.01, 0.001)
@@ -1007,7 +1179,7 @@ def epsilon_at_work(
                             0.1,
                             gain=gain,
                             norm=norm,
-                            every=5,
+                            every=1,
                             at_most=300,
                         )
                         for seed in seeds
