@@ -477,6 +477,35 @@ class Spread(Layer):
         return self.factor * dz
 
 
+class Divide(Layer):
+    """Divide each unit by its standard deviation over the batch, without subtracting its mean.
+
+    Parameters
+    ----------
+    n : int
+        Number of units; γ multiplies and β is added behind the division, as in `BatchNorm`.
+    """
+
+    gamma: Floats
+    beta: Floats
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n, n, gamma=np.ones(n), beta=np.zeros(n))
+
+    def _forward(self, x: Floats, training: bool) -> Floats:
+        self._inv_std = 1 / np.sqrt(x.var(axis=0) + 1e-5)
+        self._divided = x * self._inv_std
+        return self.gamma * self._divided + self.beta
+
+    def _backward(self, dz: Floats) -> Floats:
+        self.grads["gamma"] = (dz * self._divided).sum(axis=0)
+        self.grads["beta"] = dz.sum(axis=0)
+        dz = dz * self.gamma
+        centred = self._divided - self._divided.mean(axis=0)
+        dx: Floats = self._inv_std * (dz - centred * np.mean(dz * self._divided, axis=0))
+        return dx
+
+
 def last_activation(seed: int, normalise: str, rate: float) -> float:
     """Return the steps of the sigmoid network to 90 % of the test images.
 
@@ -585,7 +614,7 @@ def last_activations(seeds: Sequence[int] | None = None) -> LastActivation:
 
 
 #: What stands behind the hidden weights of the deep network, and the rates it is trained at.
-HALVES = ("nothing: a bias", "subtraction and β", "batch norm")
+HALVES = ("nothing: a bias", "subtraction and β", "division, γ and β", "batch norm")
 HALF_RATES = (0.1, 0.3, 0.5, 1.0)
 
 
@@ -624,6 +653,8 @@ def half(seed: int, behind: str, rate: float) -> float:
         if behind == HALVES[1]:
             layers += [Centre(), Shift(n)]
         elif behind == HALVES[2]:
+            layers.append(Divide(n))
+        elif behind == HALVES[3]:
             layers.append(BatchNorm(n))
         layers.append(ReLU())
     net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=weights)])
@@ -649,9 +680,9 @@ class Halves:
 
 
 @measured(
-    question="Does the subtraction alone make the deep network faster?",
-    control="The same weights and batches with nothing subtracted, and with all of batch norm, at "
-    "each of the rates.",
+    question="Does the subtraction alone, or the division alone, make the deep network faster?",
+    control="The same weights and batches with neither, and with all of batch norm, at each of "
+    "the rates.",
     mode="Test accuracy with the statistics of the whole test set as one batch.",
 )
 def halves(seeds: Sequence[int] | None = None) -> Halves:
