@@ -537,14 +537,16 @@ def last_activation(seed: int, normalise: str, rate: float) -> float:
     )
     weights, order = np.random.default_rng(seed).spawn(2)
     layers: list[Layer] = []
-    for k, (n_in, n) in enumerate(zip(SIZES[:-2], SIZES[1:-1], strict=True)):
-        on_a = normalise == LAST[5] or (normalise == LAST[4] and k == len(SIZES) - 3)
+    for n_in, n in zip(SIZES[:-2], SIZES[1:-1], strict=True):
         layers.append(Dense(n_in, n, False, init="lecun", rng=weights))
+        on_a = normalise == LAST[5]
         layers += [Sigmoid(), BatchNorm(n)] if on_a else [BatchNorm(n), Sigmoid()]
     if normalise in (LAST[1], LAST[3]):
         layers.append(Centre())
     if normalise in (LAST[2], LAST[3]):
         layers.append(Spread(SPREAD))
+    if normalise == LAST[4]:
+        layers.append(BatchNorm(SIZES[-2]))
     net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], init="lecun", rng=weights)])
     return _steps_by_the_batch(net, rate, order)
 
