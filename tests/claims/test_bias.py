@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bncourse import Dense, ReLU, SoftmaxCrossEntropy, layer_outputs, mlp
+from bncourse import Dense, ReLU, SoftmaxCrossEntropy, layer_outputs, load_digits, mlp
 from bncourse.chapters.bias import runs
 from bncourse.chapters.common import SIZES, train_digits
 
@@ -192,6 +192,18 @@ def test_without_batch_norm_most_of_the_gradient_moves_all_alike(seeds):
         assert (shares[inputs, True][:, 3] > 0.25).all()
     assert (shares[standard, False][:, 0] < 0.2).all()
     assert (shares[standard, False][:, 1:] > 0.3).all()
+
+
+def test_raw_pixels_lie_alike_along_their_mean_and_standardised_ones_on_both_sides():
+    for standardized in (False, True):
+        x = load_digits(standardized=standardized).x_train
+        for batch in x[:600].reshape(10, 60, -1):
+            along = batch @ batch.mean(axis=0)
+            if standardized:
+                assert along.min() < 0 < along.max()
+                assert along.std() > along.mean()
+            else:
+                assert along.std() < 0.2 * along.mean()
 
 
 def test_only_the_last_activation_makes_z_or_a_matter_to_the_sigmoid():
