@@ -495,7 +495,8 @@ class Divide(Layer):
     def _forward(self, x: Floats, training: bool) -> Floats:
         self._inv_std = 1 / np.sqrt(x.var(axis=0) + 1e-5)
         self._divided = x * self._inv_std
-        return self.gamma * self._divided + self.beta
+        z_tilde: Floats = self.gamma * self._divided + self.beta
+        return z_tilde
 
     def _backward(self, dz: Floats) -> Floats:
         self.grads["gamma"] = (dz * self._divided).sum(axis=0)
