@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 
-from bncourse import SoftmaxCrossEntropy
+from bncourse import Dense, Sequential, SoftmaxCrossEntropy, gradient_errors
 from bncourse.chapters.bias import explore, figures, runs
 from bncourse.display import Card
 
@@ -188,6 +188,18 @@ def test_the_unit_s_gradient_is_the_derivative_and_at_a_right_angle(degrees):
         numeric = (runs.unit_loss(step.w + nudge)[0] - runs.unit_loss(step.w - nudge)[0]) / 2e-6
         assert gradient[k] == pytest.approx(numeric, abs=1e-8)
     assert gradient @ step.w == pytest.approx(0.0, abs=1e-14)
+
+
+def test_a_division_alone_keeps_the_mean_and_sends_back_its_derivative(rng):
+    layer = runs.Divide(3)
+    layer.gamma[...], layer.beta[...] = [0.5, 2.0, -1.0], [0.1, 0.0, 3.0]
+    net = Sequential([Dense(4, 3, rng=rng), layer, Dense(3, 2, rng=rng)])
+    x, y = rng.normal(size=(6, 4)), np.array([0, 1, 0, 1, 1, 0])
+    assert max(gradient_errors(net, x, y).values()) < 1e-6
+    z = 3 + rng.normal(size=(50, 3))
+    divided = (layer.forward(z, training=True) - layer.beta) / layer.gamma
+    np.testing.assert_allclose(divided.std(axis=0), 1.0, rtol=1e-4)
+    np.testing.assert_allclose(divided.mean(axis=0), z.mean(axis=0) / z.std(axis=0), rtol=1e-4)
 
 
 def test_the_lowest_loss_is_that_of_the_symmetric_logits():

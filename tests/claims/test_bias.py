@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bncourse import Dense, ReLU, SoftmaxCrossEntropy, layer_outputs, mlp
+from bncourse import Dense, ReLU, SoftmaxCrossEntropy, layer_outputs, load_digits, mlp
 from bncourse.chapters.bias import runs
 from bncourse.chapters.common import SIZES, train_digits
 
@@ -194,6 +194,18 @@ def test_without_batch_norm_most_of_the_gradient_moves_all_alike(seeds):
     assert (shares[standard, False][:, 1:] > 0.3).all()
 
 
+def test_raw_pixels_lie_alike_along_their_mean_and_standardised_ones_on_both_sides():
+    for standardized in (False, True):
+        x = load_digits(standardized=standardized).x_train
+        for batch in x[:600].reshape(10, 60, -1):
+            along = batch @ batch.mean(axis=0)
+            if standardized:
+                assert along.min() < 0 < along.max()
+                assert along.std() > along.mean()
+            else:
+                assert along.std() < 0.2 * along.mean()
+
+
 def test_only_the_last_activation_makes_z_or_a_matter_to_the_sigmoid():
     steps = runs.last_activations().steps
     on_z, centred, spread, both, last, on_a = (steps[name] for name in runs.LAST)
@@ -213,7 +225,7 @@ def test_only_the_last_activation_makes_z_or_a_matter_to_the_sigmoid():
 
 
 def test_subtraction_alone_allows_larger_rates_and_is_no_faster_at_a_small_one():
-    plain, half, whole = runs.halves().steps.values()
+    plain, half, _, whole = runs.halves().steps.values()
     assert all(b > a for a, b in zip(plain[0], half[0], strict=True))
     for rate in (1, 2, 3):
         assert all(b < a for a, b in zip(plain[rate], half[rate], strict=True))
@@ -221,6 +233,20 @@ def test_subtraction_alone_allows_larger_rates_and_is_no_faster_at_a_small_one()
     assert max(half[3]) < 20
     assert median(whole[0]) < median(half[0]) / 2.5
     assert max(whole[0]) < min(half[0])
+
+
+def test_division_alone_is_faster_at_a_small_rate_and_no_help_at_larger_ones():
+    plain, subtracted, divided, whole = runs.halves().steps.values()
+    assert all(b < a for a, b in zip(plain[0], divided[0], strict=True))
+    gained = median(plain[0]) - median(divided[0])
+    assert gained > 0.5 * (median(plain[0]) - median(whole[0]))
+    assert all(b <= a for a, b in zip(divided[0], whole[0], strict=True))
+    assert median(divided[1]) > median(plain[1])
+    assert all(b > a for a, b in zip(plain[2], divided[2], strict=True))
+    assert min(divided[3]) == np.inf
+    for rate in range(4):
+        halves = (median(subtracted[rate]), median(divided[rate]))
+        assert median(whole[rate]) < min(halves)
 
 
 def test_little_depends_on_beta_here():

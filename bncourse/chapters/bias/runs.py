@@ -477,6 +477,36 @@ class Spread(Layer):
         return self.factor * dz
 
 
+class Divide(Layer):
+    """Divide each unit by its standard deviation over the batch, without subtracting its mean.
+
+    Parameters
+    ----------
+    n : int
+        Number of units; γ multiplies and β is added behind the division, as in `BatchNorm`.
+    """
+
+    gamma: Floats
+    beta: Floats
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n, n, gamma=np.ones(n), beta=np.zeros(n))
+
+    def _forward(self, x: Floats, training: bool) -> Floats:
+        self._inv_std = 1 / np.sqrt(x.var(axis=0) + 1e-5)
+        self._divided = x * self._inv_std
+        z_tilde: Floats = self.gamma * self._divided + self.beta
+        return z_tilde
+
+    def _backward(self, dz: Floats) -> Floats:
+        self.grads["gamma"] = (dz * self._divided).sum(axis=0)
+        self.grads["beta"] = dz.sum(axis=0)
+        dz = dz * self.gamma
+        centred = self._divided - self._divided.mean(axis=0)
+        dx: Floats = self._inv_std * (dz - centred * np.mean(dz * self._divided, axis=0))
+        return dx
+
+
 def last_activation(seed: int, normalise: str, rate: float) -> float:
     """Return the steps of the sigmoid network to 90 % of the test images.
 
@@ -508,14 +538,16 @@ def last_activation(seed: int, normalise: str, rate: float) -> float:
     )
     weights, order = np.random.default_rng(seed).spawn(2)
     layers: list[Layer] = []
-    for k, (n_in, n) in enumerate(zip(SIZES[:-2], SIZES[1:-1], strict=True)):
-        on_a = normalise == LAST[5] or (normalise == LAST[4] and k == len(SIZES) - 3)
+    for n_in, n in zip(SIZES[:-2], SIZES[1:-1], strict=True):
         layers.append(Dense(n_in, n, False, init="lecun", rng=weights))
+        on_a = normalise == LAST[5]
         layers += [Sigmoid(), BatchNorm(n)] if on_a else [BatchNorm(n), Sigmoid()]
     if normalise in (LAST[1], LAST[3]):
         layers.append(Centre())
     if normalise in (LAST[2], LAST[3]):
         layers.append(Spread(SPREAD))
+    if normalise == LAST[4]:
+        layers.append(BatchNorm(SIZES[-2]))
     net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], init="lecun", rng=weights)])
     return _steps_by_the_batch(net, rate, order)
 
@@ -585,7 +617,7 @@ def last_activations(seeds: Sequence[int] | None = None) -> LastActivation:
 
 
 #: What stands behind the hidden weights of the deep network, and the rates it is trained at.
-HALVES = ("nothing: a bias", "subtraction and β", "batch norm")
+HALVES = ("nothing: a bias", "subtraction and β", "division, γ and β", "batch norm")
 HALF_RATES = (0.1, 0.3, 0.5, 1.0)
 
 
@@ -624,6 +656,8 @@ def half(seed: int, behind: str, rate: float) -> float:
         if behind == HALVES[1]:
             layers += [Centre(), Shift(n)]
         elif behind == HALVES[2]:
+            layers.append(Divide(n))
+        elif behind == HALVES[3]:
             layers.append(BatchNorm(n))
         layers.append(ReLU())
     net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], rng=weights)])
@@ -649,9 +683,9 @@ class Halves:
 
 
 @measured(
-    question="Does the subtraction alone make the deep network faster?",
-    control="The same weights and batches with nothing subtracted, and with all of batch norm, at "
-    "each of the rates.",
+    question="Does the subtraction alone, or the division alone, make the deep network faster?",
+    control="The same weights and batches with neither, and with all of batch norm, at each of "
+    "the rates.",
     mode="Test accuracy with the statistics of the whole test set as one batch.",
 )
 def halves(seeds: Sequence[int] | None = None) -> Halves:
