@@ -274,6 +274,18 @@ def test_epsilon_rules_at_small_gains_and_only_for_a_few_steps():
     assert he.steps == he.steps_without
 
 
+def test_small_weights_cost_steps_in_the_output_layer_only():
+    found = runs.small_where(range(2), (1.0, 0.001))
+    everything, hidden, output = runs.WHICH
+    he, small_hidden, small_output = (
+        np.array(found.steps[arm]) for arm in ((everything, 1.0), (hidden, 0.001), (output, 0.001))
+    )
+    assert found.steps[hidden, 1.0] == found.steps[everything, 1.0]
+    assert np.all(small_hidden < he)
+    assert np.all(small_output > he)
+    assert found.median(everything, 0.001) > found.median(output, 0.001)
+
+
 def test_plain_networks_win_with_large_weights_at_a_small_rate():
     found = runs.large_weights()
     for without, with_bn in zip(

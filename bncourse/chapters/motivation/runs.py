@@ -666,6 +666,18 @@ def once_steps(seed: int, setting: str, learning_rate: float) -> float:
     weights, order = np.random.default_rng(seed).spawn(2)
     net = mlp(SIZES, chosen.activation, None, init=chosen.init, gain=chosen.gain, rng=weights)
     standardise_once(net, digits.x_train)
+    return _steps_to_good(net, digits, learning_rate, order, chosen.at_most, chosen.every)
+
+
+def _steps_to_good(
+    net: Sequential,
+    digits: Digits,
+    learning_rate: float,
+    order: np.random.Generator,
+    at_most: int,
+    every: int = 1,
+) -> float:
+    """Train a network that is ready and return its steps to `GOOD`, or infinity."""
     with np.errstate(over="ignore", invalid="ignore"):
         history = train(
             net,
@@ -673,10 +685,10 @@ def once_steps(seed: int, setting: str, learning_rate: float) -> float:
             digits.y_train,
             optimizer=GradientDescent(learning_rate),
             batch_size=BATCH_SIZE,
-            steps=chosen.at_most,
+            steps=at_most,
             rng=order,
             metrics={"test accuracy": lambda net: full_statistics_accuracy(net, digits)},
-            every=chosen.every,
+            every=every,
             stop=lambda history: history.metrics["test accuracy"][-1] >= GOOD,
         )
     step = history.first_step("test accuracy", GOOD)
@@ -1211,6 +1223,82 @@ def _normalised_spread(seed: int, gain: float, steps: int) -> Floats:
         if isinstance(layer, BatchNorm):
             spread.append(np.median(z_tilde.std(axis=0) / np.abs(layer.gamma)))
     return np.array(spread)
+
+
+@dataclass(frozen=True)
+class SmallWhere:
+    """Steps to 90 % with batch norm, when only some of the initial weights are made smaller.
+
+    Attributes
+    ----------
+    steps : dict of (str, float) to list of float
+        By which weights (`WHICH`) and the factor on them: one number a seed.
+    """
+
+    steps: dict[tuple[str, float], list[float]]
+    card: Card | None = None
+
+    def median(self, which: str, gain: float) -> float:
+        """Return the median over the seeds."""
+        return float(np.median(self.steps[which, gain]))
+
+
+#: Which weights `small_where` makes smaller: those in front of a batch norm, the others, or all.
+WHICH = ("all weights", "hidden layers only", "output layer only")
+
+
+def small_where_steps(seed: int, which: str, gain: float) -> float:
+    """Return the steps to 90 % with batch norm at rate 0.1, at most 300.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    which : str
+        One of `WHICH`.
+    gain : float
+        Factor on these of He's weights; the others stay as they are.
+    """
+    digits = load_digits()
+    take_down(
+        activation="ReLU",
+        arm="with batch norm",
+        learning_rate=0.1,
+        init="he",
+        gain=gain,
+        inputs=describe_inputs(digits.x_train),
+        sizes="-".join(map(str, SIZES)),
+        batch_size=BATCH_SIZE,
+        steps=300,
+        seed=seed,
+    )
+    weights, order = np.random.default_rng(seed).spawn(2)
+    net = mlp(SIZES, ReLU, rng=weights)
+    *hidden, output = (layer for layer in net.layers if isinstance(layer, Dense))
+    chosen = {WHICH[0]: [*hidden, output], WHICH[1]: hidden, WHICH[2]: [output]}[which]
+    for layer in chosen:
+        layer.params["w"][...] *= gain
+    return _steps_to_good(net, digits, 0.1, order, 300)
+
+
+@measured(
+    question="Which small initial weights cost a network with batch norm steps: those in front "
+    "of a batch norm, or those of the output layer?",
+    control="All weights made small, only those of the hidden layers, and only those of the "
+    "output layer: the same seeds and batches, paired by seed.",
+    mode="Test accuracy with the statistics of the whole training set, after every step.",
+)
+def small_where(
+    seeds: Sequence[int] = SEEDS, gains: Sequence[float] = (1.0, 0.1, 0.01, 0.001)
+) -> SmallWhere:
+    """Return the steps of each arm at each factor."""
+    return SmallWhere(
+        {
+            (which, gain): [small_where_steps(seed, which, gain) for seed in seeds]
+            for which in WHICH
+            for gain in gains
+        }
+    )
 
 
 #: What can be done to the two features before descent.
