@@ -277,7 +277,13 @@ class CorrectionsDirective(_LedgerDirective):
             evidence("", "Corrections to the notes", page=PAGE, owner="the list"),
             nodes.Text("."),
         )
-        return [items, last]
+        first = _paragraph(
+            nodes.Text(
+                "The notes are three sets of lecture notes that this course takes as its guide. "
+                "In italics what they say, in our words, and behind it what was found."
+            )
+        )
+        return [first, items, last]
 
 
 class VerdictsDirective(_LedgerDirective):

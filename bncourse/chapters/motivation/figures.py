@@ -179,7 +179,7 @@ def cures(result: Cures) -> FigureWithWords:
             ax.set_xticks([])
             ax.grid(visible=False)
         axes[0].set_yticks(place, [arm.name for arm in arms])
-        title(figure, "Subtracting the mean is nearly the whole cure")
+        title(figure, "To 95 %, subtracting the mean is nearly the whole cure")
     words = (
         "Softmax regression on the digits, steps to 95 % training accuracy at rate 1/L: "
         + join([f"{arm.name} {arm.safe:.0f}" for arm in arms])
