@@ -416,16 +416,16 @@ def learning_rate_map(table: Map) -> FigureWithWords:
     words = (
         f"Of {table.without.size} combinations of learning rate and initial gain, {a} "
         f"{'reaches' if a == 1 else 'reach'} 90 % without batch norm and {b} with it. Along the "
-        "dashed line the learning rate goes as the square of the gain."
+        "dashed line the learning rate goes as the gain."
     )
     return FigureWithWords(figure, words, table.card)
 
 
 def _diagonal(table: Map) -> tuple[Floats, Floats]:
-    """Return where α/gain² is what it is at rate 0.1 and He's weights, in cells."""
+    """Return where α/gain is what it is at rate 0.1 and He's weights, in cells."""
     exponents = np.array([-4.0, 2.0])
     columns = exponents - np.log10(table.rates[0])
-    rows = 0.5 * (exponents + 1.0) - np.log10(table.gains[0])
+    rows = exponents + 1.0 - np.log10(table.gains[0])
     return columns, rows
 
 
