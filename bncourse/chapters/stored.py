@@ -33,7 +33,7 @@ class StoredRun:
         and whose steps grow apart.
     edge : float
         Which share of a seed's points may be farther than that: at the edge of what trains, a
-        last digit decides whether a run trains at all.
+        last digit decides whether a run trains at all. Of fewer than 17 points none may be.
     """
 
     name: str
@@ -41,7 +41,7 @@ class StoredRun:
     grid: Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
     seeds: Sequence[int]
     tolerance: float = 0.0
-    edge: float = 0.0
+    edge: float = 0.06
 
     @property
     def path(self) -> Path:

@@ -67,7 +67,7 @@ def test_the_printed_book_is_whole(combined, tmp_path):
     assert book.metadata.title == "Batch normalization, shown"
     assert len(book.outline) > 10
     assert len(book.pages) > 60
-    assert sum(len(page.images) for page in book.pages[:20]) > 4
+    assert sum(len(page.images) for page in book.pages[:60]) > 4
 
     # Normal form, because the print has ligatures.
     texts = [unicodedata.normalize("NFKC", page.extract_text()) for page in book.pages]

@@ -1503,7 +1503,8 @@ def held(seed: int, weight_decay: float) -> dict[str, float]:
 
 #: Five seeds left open whether decay does more than the lengths do.
 FIFTEEN = tuple(range(15))
-HELD = StoredRun("held", held, {"weight_decay": DECAYS[1:]}, FIFTEEN, tolerance=0.3)
+# Rates are near 5 and 9, and at λ = 0.04 the accuracies of one seed move by a tenth or two.
+HELD = StoredRun("held", held, {"weight_decay": DECAYS[1:]}, FIFTEEN, tolerance=1.0)
 
 
 @dataclass(frozen=True)

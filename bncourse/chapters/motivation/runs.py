@@ -844,7 +844,6 @@ RATES_STORED = StoredRun(
     {"batch_norm": [False, True], "learning_rate": RATES, "gain": [1.0], "steps": [300]},
     seeds=range(10),
     tolerance=0.02,
-    edge=0.06,
 )
 GAINS_STORED = StoredRun(
     "gains",
@@ -852,7 +851,6 @@ GAINS_STORED = StoredRun(
     {"batch_norm": [False, True], "learning_rate": [0.1], "gain": GAINS, "steps": [300]},
     seeds=range(10),
     tolerance=0.02,
-    edge=0.06,
 )
 
 
