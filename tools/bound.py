@@ -7,9 +7,9 @@ there; in a section without code, anywhere on the page. So when a run's paramete
 notebooks are refreshed, a sentence with the old number is found. What is no result (a number of a
 derivation, a year) stands in book/numbers.yml, with its reason.
 
-The index, the glossary and the README have no outputs. A number there counts something in this
-repository (`counted`), or numbers.yml says where it is from: `25: from book/01-motivation` holds
-as long as an output of that page gives 25.
+A number that another page gives says so there: `25: from book/01-motivation` holds as long as an
+output of that page gives 25. So it is with the index, the glossary and the README, which have no
+outputs, unless a number counts something in this repository (`counted`).
 """
 
 from __future__ import annotations
@@ -162,6 +162,7 @@ def check(root: Path = ROOT) -> list[str]:
             for number in mine
             if str(_plain(str(number))) not in needed
         ]
+        wrong += [f"{page}: {text}" for text in from_pages(mine, root)]
     for page in (text for text in TEXTS if (root / f"{text}.md").exists()):
         mine = excepted.pop(page, {})
         known = counted(root) | {_plain(str(number)) for number in mine}

@@ -69,6 +69,8 @@ def test_an_exception_has_a_reason_a_need_and_a_page(book):
     assert book("book/one: {1998: a year}\nbook/two: {3: x}") == [
         "book/two: has exceptions and is not checked"
     ]
+    # A number of another page stays bound to it, here too.
+    assert book("book/one: {1998: from book/one}") == ["book/one: 1998 is no output of book/one"]
     with pytest.raises(ValueError, match=r"expected a reason for 1998 of book/one"):
         book("book/one: {1998: ''}")
 
