@@ -34,6 +34,8 @@ between two marks, as ``tools/practice.py`` says; with it the page links to the 
     :::
     ::::
 
+``{question}`` has the same form, for a self-test: numbered, and not on the list of exercises.
+
 Everything folds by ``<details>``, which needs no script. ``{exercise-list}`` lists all of them.
 (The extension sphinx-exercise has no hints, kinds or choices, and folds by a script.)
 """
@@ -187,13 +189,14 @@ class Solution(SphinxDirective):
 class Predict(_Task):
     """A question with choices, each of which is answered."""
 
+    kinds: ClassVar[list[str]] = ["predict"]
     option_spec: ClassVar[dict[str, Callable[[str], Any]]] = {
         "label": directives.unchanged_required
     }
 
     def run(self) -> list[nodes.Node]:
         """Return the prediction."""
-        node = self.begin(["predict"], "Predict", self.arguments[0])
+        node = self.begin([*self.kinds], self.called(), self.arguments[0])
         self.state.nested_parse(self.content, self.content_offset, node)
         choices = [child for child in node.children if isinstance(child, folded)]
         right = [choice for choice in choices if "right" in choice["classes"]]
@@ -205,8 +208,32 @@ class Predict(_Task):
         for choice in choices:
             node.remove(choice)
         node += nodes.container("", *choices, classes=["choices"])
-        self.note(node, "Predict", kind="prediction")
+        self.enter(node)
         return [node]
+
+    def called(self) -> str:
+        """Return what stands before the title."""
+        return "Predict"
+
+    def enter(self, node: task) -> None:
+        """Put it on the list."""
+        self.note(node, "Predict", kind="prediction")
+
+
+class Question(Predict):
+    """A question of a self-test: a prediction's form, numbered within its section."""
+
+    kinds: ClassVar[list[str]] = ["predict", "question"]
+
+    def called(self) -> str:
+        """Return its number in the test that it belongs to."""
+        counts = self.env.temp_data.setdefault("questions", {})
+        test = self.fact("label").rsplit("-", 1)[0]
+        counts[test] = counts.get(test, 0) + 1
+        return f"{counts[test]}."
+
+    def enter(self, node: task) -> None:
+        """Leave the list of exercises alone: a self-test is read as one."""
 
 
 class Choice(_Task):
@@ -492,6 +519,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("exercise", Exercise)
     app.add_directive("solution", Solution)
     app.add_directive("predict", Predict)
+    app.add_directive("question", Question)
     app.add_directive("choice", Choice)
     app.add_directive("exercise-list", ExerciseList)
     app.add_transform(Assemble)

@@ -15,7 +15,7 @@ from ..loading import ROOT, load
 from .test_pages import HTML, PAGES, each_page
 
 practice = load("practice")
-TASKS = ".exercise, .do, .predict"
+TASKS = ".exercise, .do, .predict:not(.question)"
 
 
 @cache
@@ -49,6 +49,25 @@ def test_every_choice_of_a_prediction_is_answered_and_one_is_right(page):
         said = [text(choice.select_one("summary + p > strong")) for choice in choices]
         assert sorted(said) == ["No."] * (len(choices) - 1) + ["Yes."]
         assert not any("open" in choice.attrs for choice in choices)
+
+
+def test_ten_questions_stand_before_the_course_and_five_after_each_chapter():
+    book = HTML / "book"
+    before = soup(book / "before.html").select(".question .task-name")
+    assert [text(name) for name in before] == [f"{k}." for k in range(1, 11)]
+    after = soup(book / "self-tests.html")
+    chapters = after.select("article section section")
+    assert len(chapters) == 6
+    for chapter in chapters:
+        names = [text(name) for name in chapter.select(".question .task-name")]
+        assert names == [f"{k}." for k in range(1, 6)]
+    # The right choice is not always at the same place.
+    for page in (soup(book / "before.html"), after):
+        places = [
+            ["right" in choice["class"] for choice in task.select(".choice")].index(True)
+            for task in page.select(".question")
+        ]
+        assert max(map(places.count, places)) <= 0.5 * len(places)
 
 
 @each_page
