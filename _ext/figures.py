@@ -7,8 +7,6 @@ measured results: below a figure, and all together where ``{experiments}`` stand
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import struct
 from html import escape
 from pathlib import Path
@@ -18,6 +16,7 @@ import nbformat
 from course_tools import tool
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from frames import EXPLORABLE
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -115,21 +114,21 @@ def _entry(card: Rows) -> str:
     return card_html(rest).replace("How this was measured", escape(question))
 
 
-class StoredFigure(Directive):
-    """Show a figure that a chapter has stored, with its words, on another page.
+class StoredExplorable(Directive):
+    """Show an explorable that another page has stored.
 
-        ```{stored-figure} 01-motivation headline
+        ```{stored-explorable} fifteen-minutes neighbours
         ```
 
-    The picture and the words are those of the cell ``headline`` of the notebook ``01-motivation``
-    in the same folder, so the page can't say anything that the chapter does not compute.
+    It is the output of the cell ``neighbours`` of the notebook ``fifteen-minutes`` in the same
+    folder, so the page can't show anything that the other one does not compute.
     """
 
     required_arguments = 2
     option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
-        """Return the image and a caption made of its words."""
+        """Return it without its card, which stands on its own page."""
         env = self.state.document.settings.env
         stem, cell_id = self.arguments
         path = Path(env.doc2path(env.docname)).with_name(f"{stem}.ipynb")
@@ -137,21 +136,10 @@ class StoredFigure(Directive):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             for output in cell.get("outputs", []) if cell.id == cell_id else []:
-                if "image/png" in output.get("data", {}):
-                    return self._figure(env, output)
-        raise self.error(f"no stored figure in cell {cell_id!r} of {path.name}")
-
-    def _figure(self, env: Any, output: Any) -> list[nodes.Node]:
-        picture = base64.b64decode(output.data["image/png"])
-        words, _ = without_card(output.data["text/plain"])
-        folder = Path(env.app.outdir).parent / "jupyter_execute"
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"{hashlib.sha256(picture).hexdigest()}.png"
-        target.write_bytes(picture)
-        width = int.from_bytes(picture[16:20], "big") // PIXEL_RATIO
-        uri = "/" + target.relative_to(env.app.srcdir).as_posix()
-        image = nodes.image(uri=uri, alt=words, width=f"{width}px")
-        return [nodes.figure("", image, nodes.caption(words, words))]
+                found = EXPLORABLE.search(output.get("data", {}).get("text/html", ""))
+                if found:
+                    return [nodes.raw("", found[0], format="html")]
+        raise self.error(f"no explorable in cell {cell_id!r} of {path.name}")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -159,6 +147,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", add_words)
     app.connect("doctree-resolved", list_experiments)
     app.add_node(experiments)
-    app.add_directive("stored-figure", StoredFigure)
+    app.add_directive("stored-explorable", StoredExplorable)
     app.add_directive("experiments", Experiments)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

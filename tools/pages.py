@@ -60,10 +60,12 @@ CHAPTERS = (
     Chapter("inference", "06-test-time", ("06-1-frameworks", "06-2-fold", "06-3-elsewhere")),
 )
 GALLERY = Chapter("gallery", "bug-gallery")
+#: What a stranger reads first; the index shows its explorable.
+FRONT = Chapter("front", "fifteen-minutes")
 #: The second data set: it looks at what the chapters say, with their runs.
 ELSEWHERE = Chapter("elsewhere", "elsewhere")
 #: Everything that has a folder of its own below ``bncourse/chapters``.
-BY_KEY = {chapter.key: chapter for chapter in (*CHAPTERS, GALLERY, ELSEWHERE)}
+BY_KEY = {chapter.key: chapter for chapter in (*CHAPTERS, FRONT, GALLERY, ELSEWHERE)}
 
 
 def existing(root: Path = ROOT) -> list[str]:
