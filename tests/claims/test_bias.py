@@ -208,10 +208,13 @@ def test_raw_pixels_lie_alike_along_their_mean_and_standardised_ones_on_both_sid
 
 def test_only_the_last_activation_makes_z_or_a_matter_to_the_sigmoid():
     steps = runs.last_activations().steps
-    on_z, centred, spread, both, last, on_a = (steps[name] for name in runs.LAST)
+    on_z, centred, spread, both, last, on_a, on_a_but_last = (steps[name] for name in runs.LAST)
     for k in (0, 1):
         assert max(last[k]) < min(on_z[k]) / 2
         assert abs(median(last[k]) - median(on_a[k])) <= 2
+    # And the other way round: the layers below do nothing by themselves.
+    for k in (0, 1, 2):
+        assert abs(median(on_a_but_last[k]) - median(on_z[k])) <= 2
     # Centring alone helps at the large rate and not at the small one.
     assert median(centred[0]) > 0.9 * median(on_z[0])
     assert max(centred[2]) < min(on_z[2])

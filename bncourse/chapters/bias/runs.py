@@ -441,6 +441,7 @@ LAST = (
     "z, and the last a centred, times 4.8",
     "z, and the last a normalised",
     "a everywhere",
+    "a, and the last z",
 )
 #: One over the standard deviation of a sigmoid of a standard normal number.
 SPREAD = 4.8
@@ -538,9 +539,10 @@ def last_activation(seed: int, normalise: str, rate: float) -> float:
     )
     weights, order = np.random.default_rng(seed).spawn(2)
     layers: list[Layer] = []
-    for n_in, n in zip(SIZES[:-2], SIZES[1:-1], strict=True):
+    for hidden, (n_in, n) in enumerate(zip(SIZES[:-2], SIZES[1:-1], strict=True), start=1):
         layers.append(Dense(n_in, n, False, init="lecun", rng=weights))
-        on_a = normalise == LAST[5]
+        is_last = hidden == len(SIZES) - 2
+        on_a = normalise == LAST[5] or (normalise == LAST[6] and not is_last)
         layers += [Sigmoid(), BatchNorm(n)] if on_a else [BatchNorm(n), Sigmoid()]
     if normalise in (LAST[1], LAST[3]):
         layers.append(Centre())
@@ -602,7 +604,8 @@ class LastActivation:
 
 @measured(
     question="Is it only at the output layer that normalising a instead of z helps the sigmoid?",
-    control="Batch norm on z in all three hidden layers, and on a in all three, paired by seed.",
+    control="Batch norm on z in all three hidden layers, on a in all three, "
+    "and on a in all but the last, paired by seed.",
     mode="Test accuracy with the statistics of the whole test set as one batch.",
 )
 def last_activations(seeds: Sequence[int] | None = None) -> LastActivation:
