@@ -1,12 +1,16 @@
 """Say below a page's title how long it takes to read, and on the front page what the course takes.
 
+The links to the previous and the next page say it too, and so does the sidebar of a chapter.
+
 The time is an estimate by one formula. What readers do (exercises) states its own time; what they
 may skip (folded answers, cards, self-tests, the corrections) counts nothing.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from course_tools import tool
@@ -32,6 +36,11 @@ APART = {
     "ledger",
     "ledger-corrections",
 }
+#: A page's line in the sidebar: its file's name, or none on the page itself.
+SIDEBAR_LINK = re.compile(
+    r'(<a class="(?:current )?reference internal"'
+    r' href="(?:#|(?:[^"#]*/)?(?P<page>[\w-]+)\.html)">[^<]*)</a>'
+)
 #: How an explorable begins in the HTML of an output.
 EXPLORABLE = 'class="explorable"'
 
@@ -218,6 +227,43 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     _times(env).pop(docname, None)
 
 
+def _short(minutes: float) -> str:
+    """Return a time as it stands beside a link."""
+    return f"{max(1, round(minutes))} min"
+
+
+def tell_neighbours(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Give the links to the previous and the next page their minutes."""
+    _, *neighbours = app.builder.relations.get(pagename, (None, None, None))
+    for name, docname in zip(("prev", "next"), neighbours, strict=True):
+        if docname in _times(app.env):
+            context[name]["minutes"] = _short(_times(app.env)[docname].reading)
+
+
+def tell_sidebar(app: Sphinx, exception: Exception | None) -> None:
+    """Write behind each link of the sidebar how long its page takes."""
+    if exception is not None or app.builder.name != "html":
+        return
+    times = {PurePosixPath(page).name: t.reading for page, t in _times(app.env).items()}
+
+    def told(found: re.Match[str], here: str) -> str:
+        minutes = times.get(found["page"] or here)
+        return found[0] if minutes is None else f"{found[1]} <small>{_short(minutes)}</small></a>"
+
+    for path in Path(app.outdir).rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        before, begin, rest = text.partition('<nav class="bd-links')
+        sidebar, end, after = rest.partition("</nav>")
+        if begin:
+            clean = re.sub(r" <small>\d+ min</small>", "", sidebar)
+            timed = SIDEBAR_LINK.sub(lambda found, here=path.stem: told(found, here), clean)
+            if timed != sidebar:
+                new = "".join((before, begin, timed, end, after))
+                path.write_text(new, encoding="utf-8", newline="\n")
+
+
 def merge(
     app: Sphinx, env: BuildEnvironment, docnames: list[str], other: BuildEnvironment
 ) -> None:
@@ -250,6 +296,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
     app.connect("env-updated", update_total)
+    app.connect("html-page-context", tell_neighbours)
+    # Before the page's contents come into the sidebar (`page.py`).
+    app.connect("build-finished", tell_sidebar, priority=400)
     return {
         "version": "1",
         "env_version": 1,
