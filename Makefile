@@ -22,7 +22,7 @@ export VECLIB_MAXIMUM_THREADS = 1
 .DEFAULT_GOAL := help
 .PHONY: help book test chapter lint unit claims notebooks html browser-test lab refresh runs clean \
 	pdf practice vendor links bench times conformance coverage mutants claim-mutants matrix \
-	matrix-quick requirements forward
+	matrix-quick requirements forward release student
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,12 @@ practice: $(STAMP) ## write the practice notebooks of the exercises in the chapt
 pdf: $(VENV)/.browser book ## print the whole book as _build/pdf/batch-normalization.pdf
 	$(BIN)/python tools/pdf.py
 
+release: pdf ## put HTML, PDF, wheel and checksums into dist/ (RELEASING.md)
+	$(BIN)/python tools/maintain/release.py
+
+student: $(STAMP) ## begin as a student: the wheel in a fresh environment (PYTHON=… for another one)
+	$(BIN)/python tools/maintain/student.py $(PYTHON)
+
 vendor: $(STAMP) ## fetch the vendored files anew (maintainers)
 	$(BIN)/python tools/vendor.py
 
@@ -144,4 +150,4 @@ requirements: $(VENV)/.maintain ## compile requirements.txt (UPGRADE=--upgrade f
 		-o requirements.txt --universal --python-version 3.11 --quiet $(UPGRADE)
 
 clean: ## remove what was built, and the environments
-	rm -rf _build .venv* .mutants
+	rm -rf _build dist .venv* .mutants

@@ -5,6 +5,8 @@ address of the published site is known until ``html.baseurl`` is set in ``_confi
 ``BOOK_URL`` in the environment; the tags that need one (``og:url``, ``og:image``; Sphinx adds the
 canonical link) wait for it.
 
+Each page's footer names the version that it was built from.
+
 Two pages stand around the book: the one at the root of the site, which leads to the front page,
 and the one for addresses that lead nowhere.
 """
@@ -15,6 +17,7 @@ import html
 import json
 import os
 import re
+import subprocess
 from pathlib import Path, PurePosixPath
 from string import Template
 from typing import Any
@@ -207,6 +210,32 @@ def add_tags(
         app.env.front_door_tags = lines
 
 
+def version(folder: Path) -> str:
+    """Return the package's version, and the commit if the book is built from a repository."""
+    source = (folder / "bncourse" / "__init__.py").read_text(encoding="utf-8")
+    text = "Version " + re.findall(r'^__version__ = "(.+)"', source, re.MULTILINE)[0]
+    try:
+        said = subprocess.run(
+            ["git", "-C", folder, "rev-parse", "--short", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return text  # an unpacked archive
+    return f"{text}, commit {said.stdout.strip()}"
+
+
+def set_credit(app: Sphinx) -> None:
+    """Let the footer know title and version."""
+    if Path(app.confdir, "bncourse").is_dir():
+        title = app.config.html_title or app.config.project
+        app.config.html_context |= {
+            "course_title": title,
+            "course_version": version(Path(app.confdir)),
+        }
+
+
 def _first_picture(app: Sphinx, doctree: nodes.document | None) -> tuple[str, str] | None:
     """Return the place of the page's first picture in the output, and its words."""
     for image in doctree.findall(nodes.image) if doctree is not None else ():
@@ -269,6 +298,7 @@ def write_not_found(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.connect("config-inited", set_address)
+    app.connect("builder-inited", set_credit)
     app.connect("html-page-context", add_tags)
     app.connect("build-finished", write_front_door)
     app.connect("build-finished", write_not_found)

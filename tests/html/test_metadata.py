@@ -12,6 +12,8 @@ import pytest
 import yaml
 from docutils import nodes
 
+import bncourse
+
 from ..loading import load
 from .test_pages import HTML, PAGES, ROOT, each_page, parse
 
@@ -98,6 +100,7 @@ def test_a_site_address_adds_canonical_links_and_pictures(tmp_path):
         "format: jb-book\nroot: book/index\nchapters:\n- file: book/one\n", encoding="utf-8"
     )
     shutil.copytree(ROOT / "_assets", tmp_path / "_assets")
+    shutil.copytree(ROOT / "_templates", tmp_path / "_templates")
     book = tmp_path / "book"
     book.mkdir()
     shutil.copy(next((HTML / "_images").glob("*.png")), book / "picture.png")
@@ -157,3 +160,23 @@ def test_a_formula_becomes_letters_or_is_left_out(metadata):
         nodes.Text("."),
     )
     assert metadata.plain_text(paragraph) == "Learn γ and …."
+
+
+@each_page
+def test_the_footer_gives_licence_version_and_where_to_report_an_error(page):
+    (footer,) = re.findall(r'<p class="credit">(.*?)</p>', page.read_text(encoding="utf-8"), re.S)
+    words = " ".join(re.sub(r"<[^>]+>", "", footer).split())
+    assert words.startswith("Batch normalization, shown, by its authors.")
+    assert "CC BY 4.0, the code under the MIT licence" in words
+    assert re.search(
+        rf"Version {re.escape(bncourse.__version__)}(, commit [0-9a-f]{{7,}})?\.", words
+    )
+    assert f'href="{"#" if page.stem == "about" else "about.html"}"' in footer
+
+
+def test_one_version_and_one_licence_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == bncourse.__version__
+    assert isinstance(citation["license"], str)
+    about = (ROOT / "book" / "about.md").read_text(encoding="utf-8")
+    assert about.count(bncourse.__version__) == 2
