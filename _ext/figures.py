@@ -3,10 +3,14 @@
 A figure's output holds a picture and its words (see ``bncourse.display``). Words typed into the
 page would go stale, so the picture's ``alt`` is taken from the output itself. So are the cards of
 measured results: below a figure, and all together where ``{experiments}`` stands.
+
+Figures and explorables have numbers, counted through a page, and addresses, made of the names of
+their cells: a link to one stays when another is put before it.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from html import escape
 from pathlib import Path
@@ -58,6 +62,38 @@ def add_words(app: Sphinx, doctree: nodes.document) -> None:
             width = _width(Path(app.srcdir) / image["uri"].lstrip("/"))
             if width:
                 image["width"] = f"{width // PIXEL_RATIO}px"
+
+
+def number_figures(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each figure and explorable of a notebook its number and its address."""
+    path = Path(app.env.doc2path(app.env.docname))
+    if path.suffix != ".ipynb":
+        return
+    cells = nbformat.read(path, as_version=4).cells
+    page = re.match(r"0?(\d+)(?:-(\d))?-", path.stem)
+    prefix = "".join(f"{part}." for part in (page.groups() if page else ()) if part)
+    count = 0
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") != "cell_code":
+            continue
+        shown = [bundle for bundle in cell.findall(nodes.container) if _is_figure(bundle)]
+        for k, bundle in enumerate(shown):
+            count += 1
+            name = f"fig-{cells[cell['cell_index']].id}" + (f"-{k + 1}" if k else "")
+            number = f"Figure {prefix}{count}"
+            line = f'<p class="figure-number" id="{name}"><a href="#{name}">{number}</a></p>'
+            place = bundle.parent.index(bundle) + 1
+            bundle.parent.insert(place, nodes.raw("", line, format="html"))
+
+
+def _is_figure(bundle: nodes.container) -> bool:
+    """Say whether an output is a figure or an explorable."""
+    forms = [form for form in bundle.children if isinstance(form, nodes.Element)]
+    return bundle.get("nb_element") == "mime_bundle" and any(
+        form.get("mime_type") == "image/png"
+        or (form.get("mime_type") == "text/html" and EXPLORABLE.search(form.astext()))
+        for form in forms
+    )
 
 
 def _width(path: Path) -> int:
@@ -145,6 +181,7 @@ class StoredExplorable(Directive):
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx, and register the directive."""
     app.connect("doctree-read", add_words)
+    app.connect("doctree-read", number_figures)
     app.connect("doctree-resolved", list_experiments)
     app.add_node(experiments)
     app.add_directive("stored-explorable", StoredExplorable)

@@ -228,3 +228,29 @@ def test_a_deeper_page_has_its_number_in_its_title_and_in_the_sidebar(page):
     assert re.findall(r"(<h\d>)<span class=.section-number.>([\d.]+ )", text) == [("<h1>", number)]
     index = (HTML / "book" / "index.html").read_text(encoding="utf-8")
     assert re.search(rf'href="{page.name}">{re.escape(number)}\w', index)
+
+
+@each_page
+def test_figures_and_explorables_have_numbers_in_a_row_and_addresses_of_their_cells(page):
+    text = page.read_text(encoding="utf-8")
+    lines = re.findall(r'<p class="figure-number" id="([^"]+)"><a href="#([^"]+)">(.*?)</a>', text)
+    source = ROOT / "book" / f"{page.stem}.ipynb"
+    if not source.exists():
+        assert lines == []
+        return
+    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    drawn = [
+        cell["id"]
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+        or 'class="explorable"' in "".join(output.get("data", {}).get("text/html", ""))
+    ]
+    # An exercise takes its cells along, so the order is that of the page.
+    assert sorted(name for name, _, _ in lines) == sorted(f"fig-{name}" for name in drawn)
+    assert all(name == target for name, target, _ in lines)
+    place = re.match(r"0?(\d+)(?:-(\d))?-", page.stem)
+    prefix = "".join(f"{part}." for part in (place.groups() if place else ()) if part)
+    assert [said for _, _, said in lines] == [
+        f"Figure {prefix}{k}" for k in range(1, len(lines) + 1)
+    ]
