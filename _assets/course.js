@@ -72,3 +72,45 @@
     box.addEventListener("close", () => { if (comeBack) button.focus(); });
   }
 })();
+
+// The setting of an explorable is in the page's address, so that it can be kept and linked:
+// #fig-ruler=3&0.5, the values in the order of the controls.
+(() => {
+  const explorables = new Map();
+  for (const figure of document.querySelectorAll("figure.explorable")) {
+    const line = figure.closest(".cell_output")?.querySelector(".figure-number");
+    if (line) explorables.set(line.id, figure);
+  }
+  const partsOf = (figure) => {
+    const { texts } = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
+    const controls = [...figure.querySelector(".explorable-controls").children];
+    return controls.map((control, k) => ({ texts: texts[k], inputs: [...control.querySelectorAll("input")] }));
+  };
+  const placeOf = ({ inputs }) => {
+    if (inputs[0].type === "checkbox") return Number(inputs[0].checked);
+    return Number((inputs.find((input) => input.checked) ?? inputs[0]).value);
+  };
+  for (const [id, figure] of explorables) {
+    figure.addEventListener("input", () => {
+      const state = partsOf(figure).map((part) => encodeURIComponent(part.texts[placeOf(part)]));
+      history.replaceState(null, "", `#${id}=${state.join("&")}`);
+    });
+  }
+  const read = () => {
+    const [, id, state] = location.hash.match(/^#(fig-[^=]+)=(.*)$/) ?? [];
+    const figure = explorables.get(id);
+    if (!figure) return;
+    const values = state.split("&").map(decodeURIComponent);
+    partsOf(figure).forEach(({ texts, inputs }, k) => {
+      const place = texts.indexOf(values[k]);
+      if (place < 0) return;
+      if (inputs[0].type === "checkbox") inputs[0].checked = Boolean(place);
+      else if (inputs[0].type === "radio") inputs[place].checked = true;
+      else inputs[0].value = place;
+    });
+    figure.querySelector(".explorable-controls").dispatchEvent(new Event("input", { bubbles: true }));
+    figure.scrollIntoView({ block: "center" });
+  };
+  window.addEventListener("hashchange", read);
+  read();
+})();

@@ -4,6 +4,9 @@ A figure's output holds a picture and its words (see ``bncourse.display``). Word
 page would go stale, so the picture's ``alt`` is taken from the output itself. So are the cards of
 measured results: below a figure, and all together where ``{experiments}`` stands.
 
+``{move}`words <ruler; −8; 0.5>` `` is a link that sets the explorable of the cell ``ruler``, on
+the same page, to these values of its controls.
+
 Figures and explorables have numbers, counted through a page, and addresses, made of the names of
 their cells: a link to one stays when another is put before it.
 """
@@ -15,6 +18,7 @@ import struct
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import nbformat
 from course_tools import tool
@@ -23,6 +27,7 @@ from docutils.parsers.rst import Directive
 from frames import EXPLORABLE
 from sphinx.application import Sphinx
 from sphinx.util import logging
+from sphinx.util.docutils import ReferenceRole
 
 from bncourse.display.card import card_html, without_card
 
@@ -150,6 +155,16 @@ def _entry(card: Rows) -> str:
     return card_html(rest).replace("How this was measured", escape(question))
 
 
+class Move(ReferenceRole):
+    """A link that sets an explorable."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the link; the page's script reads its address."""
+        cell, *values = (part.strip() for part in self.target.split(";"))
+        state = "&".join(quote(value, safe="") for value in values)
+        return [nodes.reference("", self.title, internal=True, refuri=f"#fig-{cell}={state}")], []
+
+
 class StoredExplorable(Directive):
     """Show an explorable that another page has stored.
 
@@ -186,4 +201,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(experiments)
     app.add_directive("stored-explorable", StoredExplorable)
     app.add_directive("experiments", Experiments)
+    app.add_role("move", Move())
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

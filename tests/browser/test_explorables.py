@@ -168,3 +168,30 @@ def test_radio_buttons_are_not_shared_and_no_control_is_on_paper(browser, server
         assert figure.locator(".explorable-still").is_visible()
         assert figure.locator("img").is_visible()
         assert not figure.locator(".explorable-controls").is_visible()
+
+
+def words_of(tab):
+    return tab.locator("figure.explorable figcaption").first.inner_text()
+
+
+@each_way
+def test_the_setting_is_in_the_address_and_a_link_sets_it(browser, server, way):
+    page = address(way, server, "book/03-beta-replaces-b")
+    with Visit(browser, page) as visit:
+        slider = visit.page.locator("figure.explorable input[type=range]").first
+        slider.focus()
+        visit.page.keyboard.press("End")
+        kept = visit.page.url
+        assert "#fig-ruler=" in kept
+        moved = words_of(visit.page)
+        # A link in the text, in a folded answer.
+        visit.page.get_by_text("What you should have found").first.click()
+        visit.page.get_by_role("link", name="a stretch by 3 and a slide by −8").click()
+        visit.page.wait_for_function("() => location.hash.includes('stored')")
+        linked = words_of(visit.page)
+        assert "Stretched by 3 and slid by −8" in linked
+        assert linked != moved
+        assert visit.complaints == []
+    with Visit(browser, kept) as visit:
+        assert words_of(visit.page) == moved
+        check(visit.page.locator("figure.explorable").first)

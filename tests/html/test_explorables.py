@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
+from bs4 import BeautifulSoup
 
 from tests.html.test_pages import HTML, ROOT
 from tests.loading import load
@@ -80,3 +82,17 @@ def test_stored_notebooks_hold_no_widgets(page):
     text = (ROOT / "book" / f"{page.stem}.ipynb").read_text(encoding="utf-8")
     assert "application/vnd.jupyter.widget" not in text
     assert '"widgets"' not in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_link_that_sets_an_explorable_names_values_that_it_has(page):
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    for link in soup.select('a[href^="#fig-"][href*="="]'):
+        name, _, state = link["href"][1:].partition("=")
+        line = soup.find(id=name)
+        figure = line.find_previous("figure", class_="explorable")
+        texts = json.loads(figure.find("script", type="application/json").string)["texts"]
+        values = [unquote(value) for value in state.split("&")]
+        assert len(values) == len(texts)
+        for value, there in zip(values, texts, strict=True):
+            assert value in there
