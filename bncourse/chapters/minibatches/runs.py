@@ -502,12 +502,15 @@ class Sorted:
     pure, mixed : dict of (str, bool) to list of float
         Mean loss of the last epoch's batches of one digit, and of the others; NaN where there
         were none.
+    batches : tuple of int
+        How many of the sorted batches hold one digit only, and how many others there are.
     card : Card
     """
 
     accuracy: dict[tuple[str, bool], list[float]]
     pure: dict[tuple[str, bool], list[float]]
     mixed: dict[tuple[str, bool], list[float]]
+    batches: tuple[int, int]
     card: Card | None = None
 
 
@@ -525,10 +528,13 @@ def sorted_batches(seeds: Sequence[int] = FIVE) -> Sorted:
     """Return the ends of 200 steps with sorted batches, from what is stored."""
     stored = DEALT.load(seeds)
     ended = {
-        (order, bn): stored.select(batch_norm=bn, order=order)
+        (order, bn): stored.select(batch_norm=bn, order=order, steps=200)
         for order in ORDERS
         for bn in (False, True)
     }
+    labels = np.sort(load_digits().y_train)
+    by_digit = np.split(labels, range(BATCH_SIZE, len(labels), BATCH_SIZE))
+    pure = sum(len(set(batch.tolist())) == 1 for batch in by_digit)
     return Sorted(
         {key: [run["accuracy"] for run in runs] for key, runs in ended.items()},
         {key: [_mean(run["losses"], run["pure"]) for run in runs] for key, runs in ended.items()},
@@ -536,6 +542,7 @@ def sorted_batches(seeds: Sequence[int] = FIVE) -> Sorted:
             key: [_mean(run["losses"], [not kept for kept in run["pure"]]) for run in runs]
             for key, runs in ended.items()
         },
+        (pure, len(by_digit) - pure),
     )
 
 
