@@ -69,7 +69,7 @@ def ghosts(best):
 
 def tiny_batches(with_bn):
     rows = ({1: 0.7, 2: 0.9, 4: 0.9}, with_bn, {2: 0.7, 4: 0.7})
-    return runs.SmallBatches(
+    return runs.BySize(
         {
             kind: {m: [value] * 3 for m, value in row.items()} | {8: [0.8] * 3, 16: [0.8] * 3}
             for kind, row in zip(runs.TINY, rows, strict=True)

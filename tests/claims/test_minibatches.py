@@ -55,7 +55,7 @@ def test_a15_batches_of_two_cost_accuracy(seeds):
 
 
 def test_batches_of_two_are_worse_than_random_hidden_layers_for_all_seeds():
-    small = runs.tiny_batches().accuracy
+    small = runs.accuracy_by_size().accuracy
     without, with_bn, output_only = (np.array(small[kind][2]) for kind in runs.TINY)
     assert (with_bn < output_only).all()
     assert (with_bn < without).all()

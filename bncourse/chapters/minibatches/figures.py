@@ -11,10 +11,10 @@ from bncourse.chapters.minibatches.runs import (
     COMPANIES,
     ORDERS,
     TINY,
+    BySize,
     Company,
     Ghost,
     MeanVariance,
-    SmallBatches,
     Sorted,
     Wobble,
 )
@@ -137,13 +137,13 @@ def ghost_batches(runs: dict[int, list[Ghost]]) -> FigureWithWords:
     return FigureWithWords(figure, words)
 
 
-def small_batches(batches: SmallBatches) -> FigureWithWords:
+def small_batches(batches: BySize) -> FigureWithWords:
     """Draw the test accuracy against small batch sizes, with and without batch norm.
 
     Parameters
     ----------
-    batches : SmallBatches
-        From `bncourse.chapters.minibatches.runs.tiny_batches`.
+    batches : BySize
+        From `bncourse.chapters.minibatches.runs.accuracy_by_size`.
 
     Returns
     -------

@@ -608,8 +608,8 @@ class Looped:
 
 @measured(
     question="What does a training loop learn when every batch holds a single digit?",
-    control="The same 1,200 images, 120 of each digit, in shuffled batches; and both without batch "
-    "norm.",
+    control="The same 1,200 images, 120 of each digit, in shuffled batches; and both "
+    "without batch norm.",
     mode="Losses of the last epoch in training mode; test accuracy with the statistics of the "
     "whole training set.",
 )
@@ -720,8 +720,8 @@ def _rms(values: Sequence[Floats]) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-SMALL = StoredRun(
-    "small_batches",
+BY_SIZE = StoredRun(
+    "accuracy_by_size",
     small_batch_accuracy,
     [
         {"kind": kind, "batch_size": m}
@@ -736,7 +736,7 @@ SMALL = StoredRun(
 
 
 @dataclass(frozen=True)
-class SmallBatches:
+class BySize:
     """Test accuracy after training on small batches.
 
     Attributes
@@ -756,10 +756,10 @@ class SmallBatches:
     "left at their random weights.",
     mode="Test accuracy with the statistics of the whole training set.",
 )
-def tiny_batches(seeds: Sequence[int] = FIVE) -> SmallBatches:
+def accuracy_by_size(seeds: Sequence[int] = FIVE) -> BySize:
     """Return the accuracies after 600 steps at rate 0.05, from what is stored."""
-    stored = SMALL.load(seeds)
-    return SmallBatches(
+    stored = BY_SIZE.load(seeds)
+    return BySize(
         {
             kind: {
                 m: stored.select(kind=kind, batch_size=m)
