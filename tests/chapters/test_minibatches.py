@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import itertools
 
 import numpy as np
 import pytest
 
+from bncourse import load_digits
 from bncourse.chapters.minibatches import explore, figures, runs
+from bncourse.display import Card
 
 from .checks import (
     check_controls,
@@ -16,7 +17,6 @@ from .checks import (
     check_range,
     check_words,
     explorables_of,
-    losses,
     numbers,
     record,
 )
@@ -35,16 +35,29 @@ def mean_variance(power):
     )
 
 
-def company(shift, right):
-    sizes = np.array([2.0, 4, 8, 16, 32])
-    return record(
-        runs.Company,
-        sizes=sizes,
-        shift=shift / sizes,
-        alike_shift=shift * np.ones(5),
-        right=right * np.ones(5),
-        alike_right=0.5 * right * np.ones(5),
-    )
+CARD = Card("Why?", "None.", "Training.", {"seed": [0]})
+
+
+def company(mixed, same):
+    rows = {
+        (bn, kind): np.full((2, 3), value if bn else 0.98)
+        for bn in (False, True)
+        for kind, value in zip(runs.COMPANIES, (mixed, same), strict=True)
+    }
+    rows[True, runs.COMPANIES[0]] = mixed * np.array([[0.5, 0.9, 1.0]] * 2)
+    return runs.Company((2, 8, 128), rows, CARD)
+
+
+def wobble(scale):
+    m = np.array([4.0, 60.0, 240.0])
+    return runs.Wobble((4, 60, 240), scale / np.sqrt([m, m]), 1.4 * scale / np.sqrt([m, m]), CARD)
+
+
+def sorted_batches(pure, mixed):
+    def of(value):
+        return {(order, bn): [value - bn] * 2 for order in runs.ORDERS for bn in (False, True)}
+
+    return runs.Sorted(of(0.9), of(pure), of(mixed), (15, 9), CARD)
 
 
 def ghosts(best):
@@ -55,12 +68,14 @@ def ghosts(best):
 
 
 def tiny_batches(with_bn):
-    rows = ({2: 0.9, 4: 0.9}, with_bn, {2: 0.7, 4: 0.7})
-    rows += ({2: 0.5, 4: 0.5},) * (len(runs.TINY) - len(rows))
-    return {
-        kind: {m: [value] * 3 for m, value in row.items()} | {8: [0.8] * 3, 16: [0.8] * 3}
-        for kind, row in zip(runs.TINY, rows, strict=True)
-    }
+    rows = ({1: 0.7, 2: 0.9, 4: 0.9}, with_bn, {2: 0.7, 4: 0.7})
+    return runs.BySize(
+        {
+            kind: {m: [value] * 3 for m, value in row.items()} | {8: [0.8] * 3, 16: [0.8] * 3}
+            for kind, row in zip(runs.TINY, rows, strict=True)
+        },
+        CARD,
+    )
 
 
 #: For each figure two calls, and what the words must say after each.
@@ -69,13 +84,34 @@ CALLS = {
         ((mean_variance(-1.0),), r"slope −1\.00 .* 0\.5 times σ²/m at m = 64"),
         ((mean_variance(-2.0),), r"slope −2\.00"),
     ],
-    "batch_company": [
-        ((company(4.0, 0.8),), r"2\.0 away .* 80 % .* 4\.0 away even there, and 40 %"),
-        ((company(1.0, 0.5),), r"0\.5 away .* 50 % .* 1\.0 away even there, and 25 %"),
+    "company": [
+        (
+            (company(0.8, 0.1),),
+            r"without, mixed digits: 0\.98 in each\. .* 0\.40, 0\.72 and 0\.80",
+        ),
+        ((company(0.5, 0.2),), r"with batch norm, the same digit: 0\.20 in each\."),
     ],
-    "training_losses": [
-        (({name: losses(0.1) for name in "abcd"},), r"From 2\.30 .* in 60 steps .* with d"),
-        (({name: losses(1.5) for name in "ab"},), r"with a and .* with b"),
+    "same_dot": [
+        ((), r"5 reads 0\.447\. In the batch 5, 7, 9 and 11 .* zero at 8 .* 5 reads −1\.342"),
+        ((7.0, ((1.0, 7.0), (7.0, 9.0))), r"7 reads 1\.000\. .* 7 reads −1\.000"),
+    ],
+    "strings": [
+        ((), r"\{1, 3\} and \{5, 7\}, 1 and 5 read −1 .* \{3, 7\}, 1 and 3 read −1"),
+        (
+            ((((1.0, 7.0), (3.0, 5.0)), ((1.0, 3.0), (5.0, 7.0))),),
+            r"\{3, 5\}, 1 and 3 read −1 and 5 and 7 read 1\. .* 1 and 5 read −1",
+        ),
+    ],
+    "wobble": [
+        ((wobble(1.0),), r"slope −1\.0 .* off by 0\.13 .* 0\.18 of itself; .* 0\.13 and 0\.18"),
+        ((wobble(2.0),), r"off by 0\.26 .* 0\.36 of itself; .* 0\.13 and 0\.18"),
+    ],
+    "sorted_batches": [
+        (
+            (sorted_batches(3.5, 2.0),),
+            r"digit, pure: 3\.50 without and 2\.50 .* 15 hold one .*, 9",
+        ),
+        ((sorted_batches(2.0, 3.0),), r"digit, mixed: 3\.00 without and 2\.00 .* costs 2\.30"),
     ],
     "ghost_batches": [
         ((ghosts(8),), r"From 128 to 8 .* from 1\.20 to 0\.20"),
@@ -91,7 +127,7 @@ CALLS = {
 @functools.cache
 def made(name):
     """Return an explorable, made once."""
-    return explore.batch_mates(runs.trained_network(steps=100))
+    return getattr(explore, name)(steps=100)
 
 
 def test_every_figure_and_every_explorable_is_here():
@@ -119,12 +155,72 @@ def test_each_control_changes_the_words(name):
     check_controls(made(name))
 
 
-def test_company_of_its_own_digit_misleads():
-    explorable = made("batch_mates")
-    for m, draw in itertools.product((8, 32, 128), (1, 2, 3)):
-        shuffled, alike = (
-            numbers(r"own class gets ([\d.]+)", explorable.at(m=m, company=company, draw=draw))[0]
-            for company in ("shuffled", "its own digit only")
+@pytest.mark.parametrize("draw", [1, 2, 3])
+def test_company_of_the_same_digit_misleads_and_only_with_batch_norm(draw):
+    explorable = explore.batch_mates()
+    for m in (8, 32, 128):
+        mixed, same = (
+            explorable.at(m=m, company=company, draw=draw) for company in runs.COMPANIES
         )
-        assert alike < 0.5
-        assert shuffled > alike
+        assert "with batch norm it is taken for a 0" in mixed
+        assert "with batch norm it is taken for a 5" in same
+        assert numbers(r"own class gets ([\d.]+)", same)[0] < 0.1
+        assert numbers(r"without for a 0 \(([\d.]+)", mixed)[0] > 0.9
+        # The network without batch norm never looks at the others.
+        assert mixed.split("; ")[1] == same.split("; ")[1]
+
+
+def test_a_dealer_gives_batches_of_one_digit_and_every_image_once():
+    _, y = runs.as_many_of_each(load_digits())
+    dealer = runs.Dealer(y, 0)
+    first, second = dealer.permutation(len(y)), dealer.permutation(len(y))
+    for order in (first, second):
+        assert sorted(order) == list(range(len(y)))
+        assert {len(set(batch)) for batch in y[order].reshape(-1, 60)} == {1}
+    # The batches hold others in the next epoch, and come in another order.
+    assert set(first[:60]) not in [set(batch) for batch in second.reshape(-1, 60)]
+    assert list(y[first]) != list(y[second])
+    with pytest.raises(ValueError, match="n: expected 1200, got 60"):
+        dealer.permutation(60)
+
+
+@pytest.mark.parametrize("bn", [False, True])
+def test_the_stored_run_deals_as_the_reader_s_loop_does(bn):
+    def loop(net, x, y, batch_size, learning_rate, epochs, rng):
+        losses = []
+        for _ in range(epochs):
+            order = rng.permutation(len(x))
+            for start in range(0, len(x), batch_size):
+                batch = order[start : start + batch_size]
+                losses.append(runs.backpropagate(net, x[batch], y[batch]))
+                net.theta -= learning_rate * net.dtheta
+        return losses
+
+    looped = runs.with_loop(loop, epochs=2, seeds=(0,))
+    for deal in runs.DEALS[3:]:
+        stored = runs.dealt(0, bn, deal, steps=40)
+        assert looped.accuracy[deal, bn] == [stored["accuracy"]]
+        assert looped.loss[deal, bn] == pytest.approx([np.mean(stored["losses"])], rel=1e-12)
+
+
+def test_what_is_taken_for_the_digit_of_the_batch_before_is_counted():
+    ended = runs.dealt(0, True, runs.DEALS[3], steps=60)
+    assert 0.0 <= ended["own"] + ended["previous"] <= 1.0
+    assert all(ended["pure"])
+    assert runs.dealt(0, True, runs.ORDERS[0], steps=3)["previous"] is None
+
+
+def test_the_sorted_batches_are_counted():
+    ended = runs.sorted_batches()
+    assert ended.batches == (15, 9)
+    assert len(ended.pure[runs.ORDERS[1], True]) == 5
+    assert all(np.isnan(ended.pure[runs.ORDERS[0], True]))
+
+
+def test_in_company_an_image_is_among_those_that_were_chosen():
+    digits = load_digits()
+    same = runs.mates(8, runs.COMPANIES[1], np.random.default_rng(0))
+    assert set(digits.y_train[same]) == {0}
+    mixed = runs.mates(32, runs.COMPANIES[0], np.random.default_rng(0))
+    assert len(set(mixed)) == 31
+    assert len(set(digits.y_train[mixed])) > 5

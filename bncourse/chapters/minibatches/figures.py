@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from bncourse.chapters.minibatches.runs import TINY, Company, Ghost, MeanVariance
+import numpy as np
+from matplotlib.axes import Axes
+
+from bncourse.chapters.minibatches.runs import (
+    COMPANIES,
+    ORDERS,
+    TINY,
+    BySize,
+    Company,
+    Ghost,
+    MeanVariance,
+    Sorted,
+    Wobble,
+)
 from bncourse.display import FigureWithWords
+from bncourse.display.figure import true_minus
 from bncourse.display.style import (
     BLUE,
+    CARD,
     GREEN,
     GREY,
     INK,
@@ -22,11 +37,14 @@ from bncourse.display.style import (
 )
 
 __all__ = [
-    "batch_company",
     "batch_mean_variance",
+    "company",
     "ghost_batches",
+    "same_dot",
     "small_batches",
-    "training_losses",
+    "sorted_batches",
+    "strings",
+    "wobble",
 ]
 
 
@@ -63,104 +81,6 @@ def batch_mean_variance(measured: MeanVariance) -> FigureWithWords:
         f"−{-measured.slope():.2f} in m; dealt without replacement from {n:,} examples, it is "
         f"{measured.dealt[-1] * m[-1]:.1f} times σ²/m at m = {m[-1]:.0f}."
     )
-    return FigureWithWords(figure, words)
-
-
-def batch_company(company: Company) -> FigureWithWords:
-    """Draw what becomes of an image's logits, and of its answer, among others.
-
-    Parameters
-    ----------
-    company : Company
-        From `bncourse.chapters.minibatches.runs.batch_mates`.
-
-    Returns
-    -------
-    FigureWithWords
-    """
-    m = company.sizes
-    with style():
-        figure, axes = new_figure(7.2, 3.9, columns=2)
-        panels = (
-            (company.shift, company.alike_shift, "distance of a logit from its value"),
-            (company.right, company.alike_right, "share of right answers"),
-        )
-        for ax, (random, alike, name) in zip(axes, panels, strict=True):
-            ax.semilogx(m, random, "o-", color=GREEN)
-            ax.semilogx(m, alike, "s-", color=PURPLE)
-            ax.set_xticks(m, [f"{size:.0f}" for size in m])
-            ax.minorticks_off()
-            ax.set_ylim(0, 1.2 * max(random.max(), alike.max()))
-            ax.set_xlabel("examples in the batch, m")
-            ax.set_ylabel(name)
-        axes[0].set_ylabel("distance of a logit\nfrom its value in the whole set")
-        labels = {"color": GREEN, "fontweight": "bold"}
-        axes[0].annotate("mates at random", (m[0], 0.15), **labels)
-        axes[1].annotate("mates at random", (m[2], company.right[2] + 0.12), **labels)
-        labels["color"] = PURPLE
-        axes[0].annotate("mates of its own digit", (m[0], 1.06 * company.alike_shift[1]), **labels)
-        axes[1].annotate("mates of its own digit", (m[0], company.alike_right[0] + 0.06), **labels)
-        title(figure, "Large batches quiet random company, not biased company")
-    words = (
-        f"Among random mates a logit is {company.shift[0]:.1f} away from its value in the whole "
-        f"training set in batches of {m[0]:.0f}, where {_percent(company.right[0])} of the "
-        f"answers are right, and {company.shift[-1]:.1f} in batches of {m[-1]:.0f}, where "
-        f"{_percent(company.right[-1])} are; among mates of its own digit it is "
-        f"{company.alike_shift[-1]:.1f} away even there, and {_percent(company.alike_right[-1])} "
-        "are right."
-    )
-    return FigureWithWords(figure, words)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def training_losses(losses: dict[str, list[float]], window: int = 10) -> FigureWithWords:
-    """Draw the training loss of several optimisers.
-
-    Parameters
-    ----------
-    losses : dict of str to list of float
-        Loss of each step, by the optimiser's name; the first is drawn in black.
-    window : int
-        Steps of the running mean.
-
-    Returns
-    -------
-    FigureWithWords
-    """
-    kernel = np.ones(window) / window
-    smooth = {name: np.convolve(values, kernel, "valid") for name, values in losses.items()}
-    first = next(iter(losses))
-    steps = len(losses[first])
-    with style():
-        figure, ax = new_figure(6.4, 3.9)
-        height = -np.inf
-        for name in sorted(smooth, key=lambda name: smooth[name][-1]):
-            values, colour = smooth[name], INK if name == first else GREY
-            ax.semilogy(np.arange(len(values)) + window, values, color=colour, linewidth=1.8)
-            # Names of lines that end close together are moved apart, upwards.
-            height = max(np.log10(values[-1]), height + 0.11)
-            ax.annotate(
-                name,
-                (steps, values[-1]),
-                xytext=(1.03 * steps, 10**height),
-                va="center",
-                color=INK if name == first else "#555555",
-                fontweight="bold",
-                arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8},
-            )
-        ax.set_xlim(0, 1.36 * steps)
-        ax.set_xticks(np.arange(0, steps + 1, 20))
-        ticks = [t for t in (0.1, 0.2, 0.5, 1.0, 2.0) if t < max(map(max, smooth.values()))]
-        ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
-        ax.minorticks_off()
-        ax.set_xlabel("training step")
-        ax.set_ylabel(f"loss in nats, mean of {window} steps")
-        ax.set_title("All four optimisers train the network with batch norm")
-    ends = join([f"{values[-1]:.2f} with {name}" for name, values in smooth.items()])
-    words = f"From {losses[first][0]:.2f} the loss falls in {steps} steps to {ends}."
     return FigureWithWords(figure, words)
 
 
@@ -217,30 +137,31 @@ def ghost_batches(runs: dict[int, list[Ghost]]) -> FigureWithWords:
     return FigureWithWords(figure, words)
 
 
-def small_batches(accuracies: dict[str, dict[int, list[float]]]) -> FigureWithWords:
+def small_batches(batches: BySize) -> FigureWithWords:
     """Draw the test accuracy against small batch sizes, with and without batch norm.
 
     Parameters
     ----------
-    accuracies : dict of str to dict of int to list of float
-        By `bncourse.chapters.minibatches.runs.TINY`; test accuracies of the seeds, by batch size.
+    batches : BySize
+        From `bncourse.chapters.minibatches.runs.accuracy_by_size`.
 
     Returns
     -------
     FigureWithWords
     """
+    accuracies = batches.accuracy
     medians = {
         kind: {m: float(np.median(values)) for m, values in by_size.items()}
         for kind, by_size in accuracies.items()
     }
     with style():
-        figure, ax = new_figure(6.4, 3.9)
+        figure, ax = new_figure(6.4, 4.1)
         labels = {
-            TINY[0]: (WITHOUT, "without batch norm", 0, (14, 16)),
-            TINY[1]: (WITH, "with batch norm", 0, (12, -4)),
-            TINY[2]: (GREY, "only the output layer trained", 3, (0, -24)),
+            TINY[0]: (WITHOUT, "without batch norm", (-30, 24), 1),
+            TINY[1]: (WITH, "with batch norm", (12, -8), 0),
+            TINY[2]: (GREY, "with batch norm,\nonly the output layer trained", (0, -26), -1),
         }
-        for kind, (colour, text, at, offset) in labels.items():
+        for kind, (colour, text, offset, at) in labels.items():
             sizes = list(medians[kind])
             (line,) = ax.semilogx(sizes, list(medians[kind].values()), "o-", color=colour)
             for m in sizes:
@@ -248,26 +169,325 @@ def small_batches(accuracies: dict[str, dict[int, list[float]]]) -> FigureWithWo
                 ax.semilogx([m] * len(values), values, ".", color=colour, alpha=0.4)
             side = "right" if kind == TINY[2] else "left"
             label_line(ax, line, text, at=at, offset=offset, ha=side)
+        everywhere = sorted({m for by_size in medians.values() for m in by_size})
+        sizes = sorted(medians[TINY[1]])
+        if min(everywhere) < min(sizes):
+            ax.annotate("refused", (1, 0.02), color=WITH, ha="left", fontweight="bold")
+        ax.axhline(0.1, color=INK, linestyle=":", linewidth=1)
+        ax.text(everywhere[-1], 0.11, "guessing", ha="right", fontsize=10)
         ax.minorticks_off()
-        ax.set_xticks(sizes, [str(m) for m in sizes])
-        ax.set_ylim(0, 1.1)
+        ax.set_xticks(everywhere, [str(m) for m in everywhere])
+        ax.set_ylim(0, 1.15)
         ax.set_xlabel("examples in the batch, m")
         ax.set_ylabel("test accuracy")
-        ax.set_title("Batch norm fails in batches of two and recovers by four")
+        title(figure, "Batch norm fails in batches of two and recovers by four")
     # What tiny batches learn is chaotic, so their accuracies are told in steps of a tenth.
     without, with_bn, output_only = (medians[kind] for kind in TINY)
     behind = [m for m in sizes if with_bn[m] < without[m] - 0.3]
     level = [m for m in sizes if with_bn[m] > without[m] - 0.03]
     worse = [m for m in sizes if with_bn[m] < output_only[m] - 0.1]
-    better = [m for m in sizes if with_bn[m] > output_only[m] + 0.1]
+    better = [m for m in sizes if with_bn[m] > output_only[m] + 0.05]
     words = (
-        f"With batch norm the test accuracy is more than 0.3 below that without in batches of "
-        f"{_sizes(behind)}, and no more than 0.03 below it in batches of {_sizes(level)}; "
+        f"With batch norm the median test accuracy is more than 0.3 below that without in batches "
+        f"of {_sizes(behind)}, and no more than 0.03 below it in batches of {_sizes(level)}; "
         f"training the hidden layers costs more than 0.1 in batches of {_sizes(worse)} and gains "
-        f"more than 0.1 in batches of {_sizes(better)}."
+        f"more than 0.05 in batches of {_sizes(better)}."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, batches.card)
 
 
 def _sizes(sizes: list[int]) -> str:
     return join([str(m) for m in sizes]) if sizes else "no size"
+
+
+# ---- Page 4: train with mini-batches ----
+
+#: The dots of the course: 1 and 3 are of class 0 and hollow, 5 and 7 of class 1 and filled.
+HOLLOW = (1.0, 3.0)
+
+
+def _dot(ax: Axes, x: float, y: float, stranger: bool = False) -> None:
+    face = CARD if x in HOLLOW else GREY if stranger else INK
+    edge = GREY if stranger else INK
+    ax.plot(x, y, "o", color=edge, markerfacecolor=face, markersize=9, markeredgewidth=2)
+
+
+def _bare(ax: Axes) -> None:
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False)
+
+
+def same_dot(
+    dot: float = 5.0,
+    batches: Sequence[Sequence[float]] = ((1.0, 3.0, 5.0, 7.0), (5.0, 7.0, 9.0, 11.0)),
+) -> FigureWithWords:
+    """Draw one dot in several batches, each with the ruler that it makes.
+
+    Parameters
+    ----------
+    dot : float
+        In each batch.
+    batches : sequence of sequence of float
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    known = batches[0]
+    said = []
+    with style():
+        figure, axes = new_figure(6.4, 1.9 * len(batches), len(batches), 1, sharex=True)
+        for ax, batch in zip(axes, batches, strict=True):
+            zero, unit = float(np.mean(batch)), float(np.std(batch))
+            reading = (dot - zero) / unit
+            ax.axhline(0.0, color=WITH, linewidth=1.6)
+            for tick in range(-6, 7):
+                x = zero + tick * unit
+                ax.plot([x, x], [-0.12, 0.12], color=WITH, linewidth=2.6 if tick == 0 else 1.2)
+                if -0.5 < x < 12.5:
+                    label = true_minus(f"{tick}")
+                    ax.annotate(label, (x, -0.2), color=WITH, ha="center", va="top", fontsize=10)
+            for value in batch:
+                ax.plot([value, value], [0.12, 0.72], color=GREY, linewidth=1, linestyle=":")
+                _dot(ax, value, 0.85, value not in known)
+            ax.plot([dot, dot], [0.12, 0.72], color=PURPLE, linewidth=2)
+            text = f"{dot:g} reads {reading:.3f}"
+            ax.annotate(
+                true_minus(text),
+                (dot, 0.85),
+                (0, 11),
+                textcoords="offset points",
+                color=PURPLE,
+                fontweight="bold",
+                ha="center",
+            )
+            ax.set_xlim(-0.5, 12.5)
+            ax.set_ylim(-0.7, 1.6)
+            ax.set_xticks(range(0, 13))
+            _bare(ax)
+            said.append(
+                f"In the batch {join([f'{v:g}' for v in batch])} the ruler has its zero at "
+                f"{zero:g} and a tick every {unit:.2f}, and {text}."
+            )
+        title(figure, "The dot stays where it is; its reading changes with the batch")
+    return FigureWithWords(figure, true_minus(" ".join(said)))
+
+
+def strings(
+    cuts: Sequence[Sequence[Sequence[float]]] = (
+        ((1.0, 3.0), (5.0, 7.0)),
+        ((1.0, 5.0), (3.0, 7.0)),
+    ),
+) -> FigureWithWords:
+    """Draw the dots, cut into batches in two ways, with a string to what each reads.
+
+    Parameters
+    ----------
+    cuts : sequence of sequence of sequence of float
+        For each panel its batches.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    names = ("one class a batch", "both classes in each")
+    said = []
+    with style():
+        figure, axes = new_figure(6.8, 3.6, 1, len(cuts))
+        for ax, batches, name in zip(axes, cuts, names, strict=True):
+            ax.axhline(1.0, color="#bbbbbb", linewidth=1.2)
+            ax.axhline(0.0, color=WITH, linewidth=1.6)
+            readings: dict[float, list[float]] = {}
+            for batch, dashes in zip(batches, ("-", "--"), strict=True):
+                zero, unit = float(np.mean(batch)), float(np.std(batch))
+                for value in batch:
+                    reading = round((value - zero) / unit, 9)
+                    readings.setdefault(reading, []).append(value)
+                    # The lower ruler's 0 stands under the dots' middle.
+                    ax.plot(
+                        [value, 4 + 2 * reading], [1, 0.16], color=GREY, linestyle=dashes, lw=1.4
+                    )
+                    _dot(ax, value, 1.0)
+                    ax.text(value, 1.09, f"{value:g}", ha="center", fontsize=10)
+            for reading, values in readings.items():
+                for k, value in enumerate(sorted(values)):
+                    shift = 0.42 * (k - (len(values) - 1) / 2)
+                    ax.plot(
+                        4 + 2 * reading + shift,
+                        0.08,
+                        "o",
+                        color=INK,
+                        markerfacecolor=CARD if value in HOLLOW else INK,
+                        markersize=8,
+                        markeredgewidth=2,
+                    )
+            for tick in (-1, 0, 1):
+                ax.annotate(
+                    true_minus(str(tick)),
+                    (4 + 2 * tick, -0.06),
+                    color=WITH,
+                    ha="center",
+                    va="top",
+                )
+            ax.set_xlim(0, 8)
+            ax.set_ylim(-0.25, 1.25)
+            ax.set_title(name, fontsize=11.5)
+            ax.set_xticks([])
+            ax.spines["bottom"].set_visible(False)
+            _bare(ax)
+            groups = join(["{" + ", ".join(f"{v:g}" for v in batch) + "}" for batch in batches])
+            reads = join(
+                [
+                    f"{join([f'{v:g}' for v in sorted(values)])} read {reading:g}"
+                    for reading, values in sorted(readings.items())
+                ]
+            )
+            said.append(f"With the batches {groups}, {reads}.")
+        title(figure, "Cut by class, a hollow and a filled dot become one number")
+    return FigureWithWords(figure, true_minus(" ".join(said)))
+
+
+def wobble(measured: Wobble) -> FigureWithWords:
+    """Draw how much a batch's mean and variance scatter, against its size.
+
+    Parameters
+    ----------
+    measured : Wobble
+        From `bncourse.chapters.minibatches.runs.wobble`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    m = np.array(measured.sizes, float)
+    mean, variance = (np.median(v**2, axis=0) for v in (measured.mean, measured.variance))
+    with style():
+        figure, ax = new_figure(6.4, 3.9)
+        (line,) = ax.loglog(m, 1 / m, color=GREEN, linewidth=1.2)
+        label_line(ax, line, "σ²/m", offset=(6, 0))
+        (line,) = ax.loglog(m, 2 / m, color=PURPLE, linewidth=1.2, linestyle="--")
+        label_line(ax, line, "2σ⁴/m", offset=(6, 0))
+        ax.loglog(m, mean, "o", color=GREEN)
+        ax.loglog(m, variance, "s", color=PURPLE)
+        ax.annotate("the batch's mean", (m[1], 0.5 / m[1]), color=GREEN, ha="right")
+        ax.annotate("the batch's variance", (m[2], 2.6 / m[2]), color=PURPLE)
+        ax.minorticks_off()
+        ax.set_xticks(m, [f"{size:.0f}" for size in m])
+        ax.set_xlim(m[0] / 1.6, m[-1] * 2.2)
+        ax.set_yticks((0.01, 0.1, 1.0), ("0.01", "0.1", "1"))
+        ax.set_xlabel("examples in the batch, m")
+        ax.set_ylabel("variance, in σ² and in σ⁴")
+        title(figure, "The batch's mean scatters like σ²/m")
+    slope = float(np.polyfit(np.log(m), np.log(mean), 1)[0])
+    at = measured.sizes.index(60) if 60 in measured.sizes else len(m) // 2
+    words = (
+        f"The variance of the batch's mean falls with slope {slope:.1f} in m on logarithmic axes. "
+        f"At m = {m[at]:.0f} the mean is off by {np.sqrt(mean[at]):.2f} of a standard deviation "
+        f"and the variance by {np.sqrt(variance[at]):.2f} of itself; the formulas say "
+        f"{m[at] ** -0.5:.2f} and {(2 / m[at]) ** 0.5:.2f}."
+    )
+    return FigureWithWords(figure, true_minus(words), measured.card)
+
+
+def company(measured: Company) -> FigureWithWords:
+    """Draw how often an image is recognised, by who else is in its batch.
+
+    Parameters
+    ----------
+    measured : Company
+        From `bncourse.chapters.minibatches.runs.company`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    m = measured.sizes
+    said = []
+    with style():
+        figure, ax = new_figure(6.4, 4.0)
+        for bn, colour, name in ((False, WITHOUT, "without"), (True, WITH, "with batch norm")):
+            for kind, mark, dash in zip(COMPANIES, ("o", "s"), ("-", "--"), strict=True):
+                values = measured.right[bn, kind]
+                middle = np.median(values, axis=0)
+                ax.semilogx(m, middle, mark + dash, color=colour)
+                ax.fill_between(
+                    m, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0
+                )
+                told = [f"{v:.2f}" for v in middle]
+                all_alike = len(set(told)) == 1
+                said.append(f"{name}, {kind}: {f'{told[0]} in each' if all_alike else join(told)}")
+        mixed = np.median(measured.right[True, COMPANIES[0]], axis=0)
+        same = np.median(measured.right[True, COMPANIES[1]], axis=0)
+        bold = {"fontweight": "bold"}
+        ax.annotate("without batch norm, in either company", (m[0], 1.03), color=WITHOUT, **bold)
+        ax.annotate(
+            "with batch norm,\namong mixed digits", (m[1], mixed[1] - 0.17), color=WITH, **bold
+        )
+        ax.annotate(
+            "with batch norm, among the same digit", (m[0], same[1] + 0.1), color=WITH, **bold
+        )
+        ax.axhline(0.1, color=INK, linestyle=":", linewidth=1)
+        ax.minorticks_off()
+        ax.set_xticks(m, [str(size) for size in m])
+        ax.set_ylim(0, 1.15)
+        ax.set_xlabel("examples in the batch, m (dotted: guessing)")
+        ax.set_ylabel("share of right answers")
+        title(figure, "A larger batch helps among mixed digits only")
+    sizes = join([str(size) for size in m])
+    words = f"Share of right answers in batches of {sizes}, medians. {'. '.join(said)}."
+    return FigureWithWords(figure, words, measured.card)
+
+
+def sorted_batches(measured: Sorted) -> FigureWithWords:
+    """Draw the losses of pure and of mixed batches of the last epoch, beside guessing.
+
+    Parameters
+    ----------
+    measured : Sorted
+        From `bncourse.chapters.minibatches.runs.sorted_batches`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    guess = float(np.log(10))
+    said = []
+    with style():
+        figure, ax = new_figure(6.6, 4.0)
+        ticks = []
+        rows = [(order, part) for order in ORDERS for part in ("pure", "mixed")][1:]
+        for at, (order, part) in enumerate(reversed(rows)):
+            short = "random order" if order == ORDERS[2] else order
+            ticks.append(order if order == ORDERS[0] else f"{short},\n{part} batches")
+            for bn, colour, side in ((False, WITHOUT, -0.12), (True, WITH, 0.12)):
+                values = getattr(measured, part)[order, bn]
+                ax.plot(values, [at + side] * len(values), "o", color=colour, alpha=0.45)
+                middle = float(np.median(values))
+                ax.plot([middle] * 2, [at + side - 0.12, at + side + 0.12], color=colour, lw=3)
+        for order, part in rows:
+            said.append(
+                f"{order}, {part}: "
+                + " and ".join(
+                    f"{np.median(getattr(measured, part)[order, bn]):.2f} {name}"
+                    for bn, name in ((False, "without"), (True, "with batch norm"))
+                )
+            )
+        ax.axvline(guess, color=INK, linestyle=":", linewidth=1.4)
+        ax.annotate(
+            "guessing:\nln 10", (guess - 0.05, 2.0), ha="right", va="center", fontsize=10.5
+        )
+        ax.set_yticks(range(len(ticks)), ticks)
+        ax.set_xlim(0, 2.9)
+        ax.set_ylim(-0.5, len(ticks) - 0.4)
+        ax.set_xlabel("mean loss of the last epoch, in nats")
+        ax.grid(visible=False, axis="y")
+        ax.text(0.3, 3.86, "without", color=WITHOUT, fontweight="bold", va="center")
+        ax.text(0.3, 4.14, "with batch norm", color=WITH, fontweight="bold", va="center")
+        title(figure, "Batches of one digit cost more than guessing, with batch norm")
+    words = (
+        f"Median loss of the last epoch's batches. {'; '.join(said)}. Guessing costs {guess:.2f}. "
+        f"Of the {sum(measured.batches)} sorted batches {measured.batches[0]} hold one digit "
+        f"only, {measured.batches[1]} more than one."
+    )
+    return FigureWithWords(figure, words, measured.card)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bncourse.activations import ReLU
-from bncourse.arrays import Floats
+from bncourse.arrays import Floats, Integers
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
     backpropagate,
+    describe_inputs,
     full_statistics_accuracy,
     sizes_for,
     train_digits,
 )
+from bncourse.chapters.measured import measured, take_down
+from bncourse.chapters.stored import StoredRun
 from bncourse.data import Digits, load_digits
+from bncourse.display.card import Card
 from bncourse.layers import Dense
 from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import Sequential, mlp
@@ -105,76 +110,6 @@ def batch_mean_variance(
     return MeanVariance(np.array(sizes, float), replaced, dealt, len(x))
 
 
-class Company(NamedTuple):
-    """What becomes of the answer to one image among others, by the size of the batch.
-
-    Attributes
-    ----------
-    sizes : array, shape (k,)
-        m.
-    shift : array, shape (k,)
-        Distance of a logit from its value in the batch of the whole training set, root mean
-        square over images, batches and classes.
-    alike_shift : array, shape (k,)
-        The same when all mates show the image's own digit.
-    right, alike_right : array, shape (k,)
-        Share of right answers in either company.
-    """
-
-    sizes: Floats
-    shift: Floats
-    alike_shift: Floats
-    right: Floats
-    alike_right: Floats
-
-
-def batch_mates(
-    net: Sequential,
-    seed: int = 0,
-    sizes: Sequence[int] = (2, 4, 8, 16, 32, 64, 128),
-    draws: int = 10,
-    images: int = 40,
-) -> Company:
-    """Show the same training images in many batches and see what the network says of them.
-
-    Parameters
-    ----------
-    net : Sequential
-        With batch norm, in batch mode.
-    seed : int
-        Of the draws.
-    sizes : sequence of int
-        Batch sizes.
-    draws, images : int
-        Batches for each image, and images: the first of the training set.
-
-    Returns
-    -------
-    Company
-    """
-    digits = load_digits()
-    rng = np.random.default_rng(seed)
-    x, y = digits.x_train, digits.y_train
-    whole = layer_outputs(net, x, statistics="batch")[-1]
-    everyone = np.arange(len(x))
-    rows: list[list[float]] = []
-    for m in sizes:
-        shifts: tuple[list[float], list[float]] = ([], [])
-        right: tuple[list[bool], list[bool]] = ([], [])
-        for i in range(images):
-            mates = np.delete(everyone, i)
-            for k, pool in enumerate((mates, mates[y[mates] == y[i]])):
-                for _ in range(draws):
-                    batch = x[[i, *rng.choice(pool, m - 1, replace=False)]]
-                    z = layer_outputs(net, batch, statistics="batch")[-1][0]
-                    shifts[k].append(float(np.mean((z - whole[i]) ** 2)))
-                    right[k].append(bool(z.argmax() == y[i]))
-        rows.append(
-            [*(float(np.sqrt(np.mean(s))) for s in shifts), *(float(np.mean(r)) for r in right)]
-        )
-    return Company(np.array(sizes, float), *np.array(rows).T)
-
-
 #: How the training set is cut into batches in `order_of_batches`.
 ORDERS = ("shuffled", "sorted by digit", "one digit at a time, in random order")
 
@@ -217,22 +152,8 @@ def order_of_batches(
     -------
     Trained
     """
-    digits = load_digits() if digits is None else digits
-    weights, rng = np.random.default_rng(seed).spawn(2)
-    net = mlp(sizes_for(digits), ReLU, BatchNorm if batch_norm else None, rng=weights)
-    by_label = np.argsort(digits.y_train, kind="stable")
-    x, y = digits.x_train[by_label], digits.y_train[by_label]
-    optimizer = GradientDescent(0.1)
-    losses: list[float] = []
-    epoch = -(-len(x) // BATCH_SIZE)
-    while len(losses) < steps:
-        dealt = rng.permutation(len(x)) if order == ORDERS[0] else np.arange(len(x))
-        starts = rng.permutation(epoch) if order == ORDERS[2] else np.arange(epoch)
-        for start in BATCH_SIZE * starts[: steps - len(losses)]:
-            batch = dealt[start : start + BATCH_SIZE]
-            losses.append(backpropagate(net, x[batch], y[batch]))
-            optimizer.step(net.theta, net.dtheta)
-    return Trained(float(np.mean(losses[-epoch:])), full_statistics_accuracy(net, digits))
+    ended = dealt(seed, batch_norm, order, steps, digits)
+    return Trained(float(np.mean(ended["losses"])), ended["accuracy"])
 
 
 #: What is trained in `small_batch_accuracy`.
@@ -429,7 +350,432 @@ def _on_test(net: Sequential, digits: Digits, x_statistics: Floats) -> tuple[flo
         return loss, accuracy(net, digits.x_test, digits.y_test)
 
 
-COMPANIES = ("shuffled", "its own digit only")
+# ---- Page 4: train with mini-batches ----
+
+#: What medians and ranges of the page are taken over.
+FIVE = (0, 1, 2, 3, 4)
+#: Images of each digit that are dealt where every batch holds one digit: two batches of 60.
+OF_EACH = 2 * BATCH_SIZE
+#: The orders of `dealt`: those of `order_of_batches`, and two of as many images of each digit.
+DEALS = (*ORDERS, "one digit a batch", "the same images, shuffled")
+
+
+class Dealer:
+    """Deals as a generator's ``permutation`` does, but each run of 60 shows one digit.
+
+    Parameters
+    ----------
+    y : array of int, shape (n,)
+        Labels, with a multiple of 60 of each that occurs.
+    seed : int or numpy.random.Generator
+        Of the order: which of its images stand in which batch of a digit, and in which order
+        the batches come.
+    """
+
+    def __init__(self, y: Integers, seed: int | np.random.Generator) -> None:
+        self.y = y
+        self.rng = np.random.default_rng(seed)
+
+    def permutation(self, n: int) -> Integers:
+        """Return the numbers below n, the number of labels, in a new order."""
+        if n != len(self.y):
+            raise ValueError(f"n: expected {len(self.y)}, got {n}")
+        of_digits = [self.rng.permutation(np.flatnonzero(self.y == k)) for k in np.unique(self.y)]
+        batches = np.concatenate(of_digits).reshape(-1, BATCH_SIZE)
+        order: Integers = self.rng.permutation(batches).ravel()
+        return order
+
+
+def as_many_of_each(digits: Digits) -> tuple[Floats, Integers]:
+    """Return the first 120 training images of each class, and their labels."""
+    y = digits.y_train
+    chosen = np.concatenate([np.flatnonzero(y == k)[:OF_EACH] for k in np.unique(y)])
+    return digits.x_train[chosen], y[chosen]
+
+
+def _epoch(
+    order: str, y: Integers, by_label: Integers, rng: np.random.Generator, steps: int
+) -> Iterator[Integers]:
+    """Yield at most so many batches of one epoch, as rows of the training set."""
+    if order == DEALS[3]:
+        dealt: Integers = Dealer(y, rng).permutation(len(y))
+    elif order in (ORDERS[0], DEALS[4]):
+        dealt = rng.permutation(len(y))
+    else:
+        dealt = by_label
+    count = -(-len(y) // BATCH_SIZE)
+    starts = rng.permutation(count) if order == ORDERS[2] else np.arange(count)
+    for start in BATCH_SIZE * starts[:steps]:
+        yield dealt[start : start + BATCH_SIZE]
+
+
+def dealt(
+    seed: int, batch_norm: bool, order: str, steps: int = 200, digits: Digits | None = None
+) -> dict[str, Any]:
+    """Train at rate 0.1 on batches of 60 that are dealt in some order.
+
+    Parameters
+    ----------
+    seed, batch_norm, steps, digits
+        As for `order_of_batches`.
+    order : str
+        One of `DEALS`.
+
+    Returns
+    -------
+    dict
+        ``"accuracy"`` on the test set, with full-train statistics; ``"losses"``, those of the
+        last epoch's steps, and ``"pure"``, whether the batch of each held one digit only;
+        ``"own"`` and ``"previous"``, the share of images of the last epoch that were taken for
+        the digit of their batch, and for that of the batch before, over pure batches behind one
+        of another digit.
+    """
+    digits = load_digits() if digits is None else digits
+    weights, rng = np.random.default_rng(seed).spawn(2)
+    net = mlp(sizes_for(digits), ReLU, BatchNorm if batch_norm else None, rng=weights)
+    take_down(
+        activation="ReLU",
+        arm="with batch norm" if batch_norm else "without batch norm",
+        learning_rate=0.1,
+        init="he",
+        inputs=describe_inputs(digits.x_train),
+        sizes="-".join(map(str, sizes_for(digits))),
+        batch_size=BATCH_SIZE,
+        steps=steps,
+        seed=seed,
+    )
+    x, y = digits.x_train, digits.y_train
+    if order not in ORDERS:
+        x, y = as_many_of_each(digits)
+    by_label = np.argsort(y, kind="stable")
+    loss, optimizer = SoftmaxCrossEntropy(), GradientDescent(0.1)
+    losses: list[float] = []
+    pure: list[bool] = []
+    followed: list[tuple[float, float]] = []
+    before = -1
+    while len(losses) < steps:
+        followed.clear()
+        for batch in _epoch(order, y, by_label, rng, steps - len(losses)):
+            logits = net.forward(x[batch], training=True)
+            J, dz = loss(logits, y[batch])
+            net.backward(dz, need_input_gradient=False)
+            optimizer.step(net.theta, net.dtheta)
+            losses.append(J)
+            digit = int(y[batch][0])
+            pure.append(bool((y[batch] == digit).all()))
+            said = logits.argmax(axis=1)
+            if pure[-1] and before not in (-1, digit):
+                followed.append((float(np.mean(said == digit)), float(np.mean(said == before))))
+            before = digit if pure[-1] else -1
+    last = -(-len(y) // BATCH_SIZE)
+    own, previous = np.mean(followed, axis=0) if followed else (None, None)
+    return {
+        "accuracy": full_statistics_accuracy(net, digits),
+        "losses": losses[-last:],
+        "pure": pure[-last:],
+        "own": None if own is None else float(own),
+        "previous": None if previous is None else float(previous),
+    }
+
+
+DEALT = StoredRun(
+    "dealt",
+    dealt,
+    [
+        {"batch_norm": bn, "order": order, "steps": steps}
+        for order, steps in (*((order, 200) for order in DEALS[:4]), (DEALS[3], 600))
+        for bn in (False, True)
+    ],
+    seeds=FIVE,
+    tolerance=0.1,
+)
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What became of networks whose batches were dealt in several orders.
+
+    Attributes
+    ----------
+    accuracy : dict of (str, bool) to list of float
+        On the test set, one a seed; by order, and without or with batch norm.
+    pure, mixed : dict of (str, bool) to list of float
+        Mean loss of the last epoch's batches of one digit, and of the others; NaN where there
+        were none.
+    batches : tuple of int
+        How many of the sorted batches hold one digit only, and how many others there are.
+    card : Card
+    """
+
+    accuracy: dict[tuple[str, bool], list[float]]
+    pure: dict[tuple[str, bool], list[float]]
+    mixed: dict[tuple[str, bool], list[float]]
+    batches: tuple[int, int]
+    card: Card | None = None
+
+
+def _mean(losses: Sequence[float], kept: Sequence[bool]) -> float:
+    chosen = [J for J, keep in zip(losses, kept, strict=True) if keep]
+    return float(np.mean(chosen)) if chosen else float("nan")
+
+
+@measured(
+    question="Are batches of one digit learned, and what do they teach?",
+    control="The same images in shuffled batches; and each order without batch norm.",
+    mode="Losses in training mode; test accuracy with the statistics of the whole training set.",
+)
+def sorted_batches(seeds: Sequence[int] = FIVE) -> Sorted:
+    """Return the ends of 200 steps with sorted batches, from what is stored."""
+    stored = DEALT.load(seeds)
+    ended = {
+        (order, bn): stored.select(batch_norm=bn, order=order, steps=200)
+        for order in ORDERS
+        for bn in (False, True)
+    }
+    labels = np.sort(load_digits().y_train)
+    by_digit = np.split(labels, range(BATCH_SIZE, len(labels), BATCH_SIZE))
+    pure = sum(len(set(batch.tolist())) == 1 for batch in by_digit)
+    return Sorted(
+        {key: [run["accuracy"] for run in runs] for key, runs in ended.items()},
+        {key: [_mean(run["losses"], run["pure"]) for run in runs] for key, runs in ended.items()},
+        {
+            key: [_mean(run["losses"], [not kept for kept in run["pure"]]) for run in runs]
+            for key, runs in ended.items()
+        },
+        (pure, len(by_digit) - pure),
+    )
+
+
+@dataclass(frozen=True)
+class OneDigit:
+    """What became of networks that met batches of one digit only.
+
+    Attributes
+    ----------
+    rows : dict of (int, bool) to dict
+        By steps, and without or with batch norm: ``"accuracy"``, ``"loss"``, ``"own"`` and
+        ``"previous"``, each a list over the seeds.
+    card : Card
+    """
+
+    rows: dict[tuple[int, bool], dict[str, list[float]]]
+    card: Card | None = None
+
+
+@measured(
+    question="What does a network with batch norm say in batches of one digit, and does more "
+    "training help?",
+    control="The same weights and batches without batch norm.",
+    mode="Answers and losses of the last epoch in training mode, before each step; test accuracy "
+    "with the statistics of the whole training set.",
+)
+def one_digit(seeds: Sequence[int] = FIVE) -> OneDigit:
+    """Return the ends of 200 and 600 steps on batches of one digit, from what is stored."""
+    stored = DEALT.load(seeds)
+    rows = {}
+    for steps in (200, 600):
+        for bn in (False, True):
+            runs = stored.select(batch_norm=bn, order=DEALS[3], steps=steps)
+            rows[steps, bn] = {
+                "accuracy": [run["accuracy"] for run in runs],
+                "loss": [float(np.mean(run["losses"])) for run in runs],
+                "own": [run["own"] for run in runs],
+                "previous": [run["previous"] for run in runs],
+            }
+    return OneDigit(rows)
+
+
+#: A loop as readers write it: (net, x, y, batch_size, learning_rate, epochs, rng) → losses.
+Loop = Callable[[Sequential, Floats, Integers, int, float, int, Any], list[float]]
+
+
+@dataclass(frozen=True)
+class Looped:
+    """What a training loop made of shuffled batches, and of batches of one digit.
+
+    Attributes
+    ----------
+    accuracy, loss : dict of (str, bool) to list of float
+        On the test set, and mean of the last epoch's steps; by the deal, and without or with
+        batch norm.
+    card : Card
+    """
+
+    accuracy: dict[tuple[str, bool], list[float]]
+    loss: dict[tuple[str, bool], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="What does a training loop learn when every batch holds a single digit?",
+    control="The same 1,200 images, 120 of each digit, in shuffled batches; and both "
+    "without batch norm.",
+    mode="Losses of the last epoch in training mode; test accuracy with the statistics of the "
+    "whole training set.",
+)
+def with_loop(loop: Loop, epochs: int = 10, seeds: Sequence[int] = FIVE) -> Looped:
+    """Train by a loop of the reader's, at rate 0.1 with batches of 60.
+
+    Parameters
+    ----------
+    loop : callable
+        ``loop(net, x, y, batch_size, learning_rate, epochs, rng)`` returns all losses. What it
+        gets as `rng` is a generator, or a `Dealer`.
+    epochs : int
+        Of 20 steps each.
+    seeds : sequence of int
+
+    Returns
+    -------
+    Looped
+    """
+    digits = load_digits()
+    x, y = as_many_of_each(digits)
+    accuracies: dict[tuple[str, bool], list[float]] = {}
+    losses: dict[tuple[str, bool], list[float]] = {}
+    steps = epochs * len(y) // BATCH_SIZE
+    for deal in (DEALS[4], DEALS[3]):
+        for bn in (False, True):
+            for seed in seeds:
+                take_down(
+                    activation="ReLU",
+                    arm="with batch norm" if bn else "without batch norm",
+                    learning_rate=0.1,
+                    init="he",
+                    inputs=describe_inputs(digits.x_train),
+                    sizes="-".join(map(str, SIZES)),
+                    batch_size=BATCH_SIZE,
+                    steps=steps,
+                    seed=seed,
+                )
+                weights, rng = np.random.default_rng(seed).spawn(2)
+                net = mlp(SIZES, ReLU, BatchNorm if bn else None, rng=weights)
+                order = Dealer(y, rng) if deal == DEALS[3] else rng
+                came = loop(net, x, y, BATCH_SIZE, 0.1, epochs, order)
+                losses.setdefault((deal, bn), []).append(float(np.mean(came[-steps // epochs :])))
+                accuracies.setdefault((deal, bn), []).append(full_statistics_accuracy(net, digits))
+    return Looped(accuracies, losses)
+
+
+@dataclass(frozen=True)
+class Wobble:
+    """How much a batch's mean and variance scatter, root mean square over units and draws.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        m.
+    mean : array, shape (seeds, k)
+        Error of the batch's mean, in standard deviations of the unit over the training set.
+    variance : array, shape (seeds, k)
+        Error of the batch's variance, in variances of the unit.
+    card : Card
+    """
+
+    sizes: tuple[int, ...]
+    mean: Floats
+    variance: Floats
+    card: Card | None = None
+
+
+@measured(
+    question="How far are a batch's mean and variance from those of the whole training set?",
+    control="The formulas for independent draws: 1/√m, and √(2/m) for a bell-shaped unit.",
+    mode="z of the first hidden layer at the start; batches drawn with replacement.",
+)
+def wobble(
+    sizes: Sequence[int] = (4, 8, 15, 30, 60, 120, 240),
+    draws: int = 200,
+    seeds: Sequence[int] = FIVE,
+) -> Wobble:
+    """Draw batches of several sizes and compare their statistics with the training set's.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        m.
+    draws : int
+        Batches of each size.
+    seeds : sequence of int
+        Of the weights and of the draws.
+
+    Returns
+    -------
+    Wobble
+    """
+    x = load_digits().x_train
+    means, variances = [], []
+    for seed in seeds:
+        take_down(init="he", inputs=describe_inputs(x), sizes="64-100", seed=seed)
+        rng = np.random.default_rng(seed)
+        z = Dense(x.shape[1], SIZES[1], bias=False, rng=rng).forward(x, training=False)
+        z = (z - z.mean(axis=0)) / z.std(axis=0)
+        batches = [[z[rng.integers(len(z), size=m)] for _ in range(draws)] for m in sizes]
+        means.append([_rms([b.mean(axis=0) for b in of_size]) for of_size in batches])
+        variances.append([_rms([b.var(axis=0) - 1.0 for b in of_size]) for of_size in batches])
+    return Wobble(tuple(sizes), np.array(means), np.array(variances))
+
+
+def _rms(values: Sequence[Floats]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+BY_SIZE = StoredRun(
+    "accuracy_by_size",
+    small_batch_accuracy,
+    [
+        {"kind": kind, "batch_size": m}
+        for m in (1, 2, 3, 4, 8, 60)
+        for kind in TINY
+        if m > 1 or kind == TINY[0]
+    ],
+    seeds=FIVE,
+    # What batches of two learn is chaotic.
+    tolerance=0.15,
+)
+
+
+@dataclass(frozen=True)
+class BySize:
+    """Test accuracy after training on small batches.
+
+    Attributes
+    ----------
+    accuracy : dict of str to dict of int to list of float
+        One a seed; by `TINY`, and by the size of the batch. With batch norm there is none at 1.
+    card : Card
+    """
+
+    accuracy: dict[str, dict[int, list[float]]]
+    card: Card | None = None
+
+
+@measured(
+    question="How small may a batch be, if batch norm is to learn from it?",
+    control="The same weights and batches without batch norm; and with batch norm, hidden layers "
+    "left at their random weights.",
+    mode="Test accuracy with the statistics of the whole training set.",
+)
+def accuracy_by_size(seeds: Sequence[int] = FIVE) -> BySize:
+    """Return the accuracies after 600 steps at rate 0.05, from what is stored."""
+    stored = BY_SIZE.load(seeds)
+    return BySize(
+        {
+            kind: {
+                m: stored.select(kind=kind, batch_size=m)
+                for m in (1, 2, 3, 4, 8, 60)
+                if m > 1 or kind == TINY[0]
+            }
+            for kind in TINY
+        }
+    )
+
+
+#: Who else is in the batch of one image.
+COMPANIES = ("mixed digits", "the same digit")
+#: Sizes of the batch in `share_right`, and images that are asked for.
+CROWDS = (2, 4, 8, 32, 128)
+ASKED = 100
 
 
 def _probabilities(logits: Floats) -> Floats:
@@ -439,19 +785,40 @@ def _probabilities(logits: Floats) -> Floats:
     return shares
 
 
-def in_company(net: Sequential, m: int, company: str, draw: int, image: int = 0) -> Floats:
-    """Return the class probabilities of one test image among m − 1 training images.
+def mates(m: int, company: str, rng: np.random.Generator, image: int = 0) -> Integers:
+    """Return the training images that share a test image's batch.
 
     Parameters
     ----------
-    net : Sequential
-        With batch norm.
     m : int
         Examples in the batch, at least 2.
     company : str
         One of `COMPANIES`.
-    draw : int
-        Seed of the mates.
+    rng : numpy.random.Generator
+        Of the draw.
+    image : int
+        Of the test set.
+
+    Returns
+    -------
+    array of int, shape (m - 1,)
+    """
+    digits = load_digits()
+    pool = np.arange(len(digits.y_train))
+    if company == COMPANIES[1]:
+        pool = pool[digits.y_train == digits.y_test[image]]
+    chosen: Integers = rng.permutation(pool)[: m - 1]
+    return chosen
+
+
+def in_company(net: Sequential, others: Integers, image: int = 0) -> Floats:
+    """Return the class probabilities of one test image, in training mode among others.
+
+    Parameters
+    ----------
+    net : Sequential
+    others : array of int
+        Training images.
     image : int
         Of the test set.
 
@@ -460,18 +827,188 @@ def in_company(net: Sequential, m: int, company: str, draw: int, image: int = 0)
     array, shape (10,)
     """
     digits = load_digits()
-    mates = np.arange(len(digits.x_train))
-    if company != COMPANIES[0]:
-        mates = mates[digits.y_train == digits.y_test[image]]
-    chosen = np.random.default_rng(draw).permutation(mates)[: m - 1]
-    batch = np.concatenate([digits.x_test[image : image + 1], digits.x_train[chosen]])
+    batch = np.concatenate([digits.x_test[image : image + 1], digits.x_train[others]])
     return _probabilities(layer_outputs(net, batch, statistics="batch")[-1][0])
 
 
-def with_stored_statistics(net: Sequential, image: int = 0) -> Floats:
-    """Return the class probabilities of one test image with full-train statistics."""
+def two_networks(seed: int = 0, steps: int = 200) -> dict[bool, Sequential]:
+    """Return the book's ReLU network without and with batch norm, after `steps` at rate 0.1."""
+    return {bn: train_digits(seed, ReLU, bn, 0.1, steps)[0] for bn in (False, True)}
+
+
+def share_right(seed: int, batch_norm: bool) -> list[list[float]]:
+    """Return the share of right answers to test images in either company, by size of the batch.
+
+    Parameters
+    ----------
+    seed : int
+        Of the network and of the mates.
+    batch_norm : bool
+        With or without.
+
+    Returns
+    -------
+    list of list of float
+        For each of `COMPANIES` one number for each of `CROWDS`, over the first `ASKED` images.
+    """
+    net, _ = train_digits(seed, ReLU, batch_norm, 0.1, 200)
+    rng = np.random.default_rng(seed)
+    labels = load_digits().y_test
+    return [
+        [
+            float(
+                np.mean(
+                    [
+                        in_company(net, mates(m, company, rng, i), i).argmax() == labels[i]
+                        for i in range(ASKED)
+                    ]
+                )
+            )
+            for m in CROWDS
+        ]
+        for company in COMPANIES
+    ]
+
+
+CROWD = StoredRun(
+    "company", share_right, {"batch_norm": [False, True]}, seeds=FIVE, tolerance=0.05
+)
+
+
+@dataclass(frozen=True)
+class Company:
+    """The share of right answers to single images, by who else is in their batch.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        m.
+    right : dict of (bool, str) to array, shape (seeds, k)
+        Without or with batch norm, and by `COMPANIES`.
+    card : Card
+    """
+
+    sizes: tuple[int, ...]
+    right: dict[tuple[bool, str], Floats]
+    card: Card | None = None
+
+
+@measured(
+    question="How often is an image recognised, by who else is in its batch?",
+    control="The network without batch norm, where company can't matter.",
+    mode="Training mode: statistics of the batch. One test image among training images, 100 "
+    "images, each in one batch of every size and kind.",
+)
+def company(seeds: Sequence[int] = FIVE) -> Company:
+    """Return the shares after 200 steps at rate 0.1, from what is stored."""
+    stored = CROWD.load(seeds)
+    right = {}
+    for bn in (False, True):
+        shares = np.array(stored.select(batch_norm=bn))
+        for k, kind in enumerate(COMPANIES):
+            right[bn, kind] = shares[:, k]
+    return Company(CROWDS, right)
+
+
+#: How many images `gradient_bias` calls all, and how often it deals them in batches of each size.
+ALL = 1200
+DEALINGS = {4: 6, 8: 10, 60: 30}
+
+
+def gradient_bias(
+    seed: int, batch_norm: bool, steps: int, dealings: Mapping[int, int] = DEALINGS
+) -> list[list[float]]:
+    """Compare the gradients of small batches, and their average, with that of all images.
+
+    Parameters
+    ----------
+    seed : int
+        Of the network and of the batches.
+    batch_norm : bool
+        With or without.
+    steps : int
+        Of training at rate 0.1 before.
+    dealings : mapping of int to int
+        For each m, how often all images are dealt.
+
+    Returns
+    -------
+    list of list of float
+        For each m: the length of the difference of the average over all batches
+        from the gradient of all, and the root mean square of that of a single batch, over the
+        length of the gradient of all. All images are dealt again and again; the average's own
+        scatter is taken out by multiplying the averages of two halves of the deals.
+    """
+    net, _ = train_digits(seed, ReLU, batch_norm, 0.1, steps)
     digits = load_digits()
-    with preserve_statistics(net):
-        set_statistics(net, population_statistics(net, digits.x_train))
-        logits = net.forward(digits.x_test[image : image + 1], training=False)
-    return _probabilities(logits[0])
+    x, y = digits.x_train[:ALL], digits.y_train[:ALL]
+    rng = np.random.default_rng(seed)
+
+    def gradient(batch: Integers) -> Floats:
+        backpropagate(net, x[batch], y[batch])
+        return net.dtheta.copy()
+
+    whole = gradient(np.arange(ALL))
+    squared = float(whole @ whole)
+    rows = []
+    for m, deals in dealings.items():
+        halves, singles = [], []
+        # Without batch norm one deal is as good as many.
+        times = deals // 2 if batch_norm else 1
+        for _ in range(2):
+            total = np.zeros_like(whole)
+            for _ in range(times):
+                for batch in np.split(rng.permutation(ALL), ALL // m):
+                    difference = gradient(batch) - whole
+                    singles.append(float(difference @ difference))
+                    total += difference
+            halves.append(total / (times * ALL // m))
+        bias = max(float(halves[0] @ halves[1]), 0.0)
+        rows.append([(bias / squared) ** 0.5, (float(np.mean(singles)) / squared) ** 0.5])
+    return rows
+
+
+BIASES = StoredRun(
+    "gradient_bias",
+    gradient_bias,
+    {"batch_norm": [False, True], "steps": [0, 200]},
+    seeds=FIVE,
+    # Single batches of four have gradients with a few very large entries.
+    tolerance=0.4,
+    edge=0.3,
+)
+
+
+@dataclass(frozen=True)
+class GradientBias:
+    """How far gradients of batches, and their average, are from the gradient of all images.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        m.
+    average, single : dict of (int, bool) to array, shape (seeds, k)
+        By steps of training, and without or with batch norm; in lengths of the gradient of all.
+    card : Card
+    """
+
+    sizes: tuple[int, ...]
+    average: dict[tuple[int, bool], Floats]
+    single: dict[tuple[int, bool], Floats]
+    card: Card | None = None
+
+
+@measured(
+    question="Is the average gradient of small batches that of all images?",
+    control="The network without batch norm.",
+    mode="Gradients in training mode, by all parameters; 1,200 training images are all.",
+)
+def gradient_biases(seeds: Sequence[int] = FIVE) -> GradientBias:
+    """Return the biases at the start and after 200 steps at rate 0.1, from what is stored."""
+    stored = BIASES.load(seeds)
+    average, single = {}, {}
+    for steps in (0, 200):
+        for bn in (False, True):
+            values = np.array(stored.select(batch_norm=bn, steps=steps))
+            average[steps, bn], single[steps, bn] = values[..., 0], values[..., 1]
+    return GradientBias(tuple(DEALINGS), average, single)
