@@ -7,6 +7,7 @@ import numpy as np
 from bncourse.chapters.inference.runs import (
     TRUE_VARIANCE,
     WEIGHED,
+    deviation_of_average,
     expected_average,
     running_variances,
 )
@@ -26,7 +27,7 @@ def draw_ema_lab(
     runs = running_variances(*setting, runs=RUNS)
     expected = expected_average(*setting)
     early = min(steps, 10)
-    scatter = float(runs[:, -1].std())
+    scatter = deviation_of_average(*setting)
     with style():
         figure, ax = new_figure(5.8, 3.0)
         at = np.arange(1, steps + 1)
@@ -44,12 +45,13 @@ def draw_ema_lab(
             ax.annotate(
                 text, (steps, value), ha="right", fontsize=10, fontweight="bold", color=colour
             )
-        ax.set_title(f"expected {expected[-1]:.2f}, the runs differ by {scatter:.2f}")
+        ax.set_title(f"expected {expected[-1]:.2f}, give or take {scatter:.2f}")
     words = (
         f"d = {decay:g} weighs {convention}, m = {m}, bias correction "
         f"{'on' if correction else 'off'}, m/(m−1) {'on' if bessel else 'off'}: "
         f"{expected[early - 1]:.2f} is expected after {early} batches and {expected[-1]:.2f} "
-        f"after {steps}, where {RUNS} runs have a standard deviation of {scatter:.2f}. "
+        f"after {steps}, and around that the runs have a standard deviation of "
+        f"{scatter:.2f}. "
         f"The truth is {TRUE_VARIANCE:.2f}."
     )
     return FigureWithWords(figure, words)

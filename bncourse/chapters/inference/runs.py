@@ -384,6 +384,28 @@ def expected_average(
     return np.asarray(batch * weights)
 
 
+def deviation_of_average(
+    decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
+) -> float:
+    """Return the standard deviation of the last average of `running_variances` over all draws.
+
+    Parameters
+    ----------
+    decay, steps, m, correction, bessel, convention
+        As for `running_variances`.
+
+    Returns
+    -------
+    float
+    """
+    old = decay if convention == WEIGHED[0] else 1.0 - decay
+    weights = (1.0 - old) * old ** np.arange(steps)
+    if correction:
+        weights = weights / weights.sum()
+    batch = TRUE_VARIANCE * np.sqrt(2.0 / (m - 1)) * (1.0 if bessel else (m - 1) / m)
+    return float(batch * np.sqrt(np.sum(weights**2)))
+
+
 # ---------------------------------------------------------------- The core page, 6
 FIVE = (0, 1, 2, 3, 4)
 #: The dots of the course, and two ways to cut them into batches of two.
@@ -835,3 +857,13 @@ def told(values: Sequence[float], form: str = ".2f") -> str:
     """
     low, middle, high = (format(float(f(values)), form) for f in (np.min, np.median, np.max))
     return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def tally(answers: list[int]) -> str:
+    """Say which answers came how often, the most frequent first.
+
+    >>> tally([5, 0, 5])
+    '5: 2, 0: 1 of 3'
+    """
+    counts = sorted(((answers.count(a), a) for a in set(answers)), key=lambda c: (-c[0], c[1]))
+    return ", ".join(f"{a}: {n}" for n, a in counts) + f" of {len(answers)}"
