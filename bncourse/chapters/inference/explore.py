@@ -50,8 +50,8 @@ def draw_ema_lab(
         f"d = {decay:g} weighs {convention}, m = {m}, bias correction "
         f"{'on' if correction else 'off'}, m/(m−1) {'on' if bessel else 'off'}: "
         f"{expected[early - 1]:.2f} is expected after {early} batches and {expected[-1]:.2f} "
-        f"after {steps}, and around that the runs have a standard deviation of "
-        f"{scatter:.2f}. "
+        f"after {steps}, and around that such runs (here {RUNS}) have a standard deviation "
+        f"of {scatter:.2f}. "
         f"The truth is {TRUE_VARIANCE:.2f}."
     )
     return FigureWithWords(figure, words)

@@ -83,7 +83,8 @@ def arrivals(found: Arrivals) -> FigureWithWords:
         ax.set_xlabel("test accuracy")
         title(figure, "One set of weights, and the company decides")
     words = (
-        "Median test accuracy of the same weights, by how an image arrives: "
+        f"Median test accuracy of the same weights on {sum(found.of_digit)} images, "
+        f"{min(found.of_digit)} to {max(found.of_digit)} of a digit, by how an image arrives: "
         + join(
             [f"{way.replace(', ', ' with the ')} {value:.2f}" for way, value in medians.items()]
         )

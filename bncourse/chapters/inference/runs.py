@@ -477,11 +477,14 @@ class Arrivals:
         Of each seed, by `WAYS`.
     answers : list of int
         How many different answers the test images get when each is alone, of each seed.
+    of_digit : list of int
+        How many test images there are of each digit.
     card : Card, optional
     """
 
     accuracy: dict[str, list[float]]
     answers: list[int]
+    of_digit: list[int]
     card: Card | None = None
 
 
@@ -512,7 +515,7 @@ def arrivals(seeds: Sequence[int] = FIVE) -> Arrivals:
             for i in range(len(digits.x_test))
         ]
         answers.append(len(set(alone)))
-    return Arrivals(found, answers)
+    return Arrivals(found, answers, np.bincount(digits.y_test).tolist())
 
 
 #: Which half of the averages is corrected for its start.
