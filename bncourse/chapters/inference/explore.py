@@ -66,8 +66,8 @@ def ema_lab() -> Explorable:
             "decay": Range("d", (0.9, 0.99), 0.99, low=0.01, high=0.999, step=0.01),
             "steps": Range("batches", (STEPS,), STEPS, low=10, high=1000, step=1),
             "m": Range("examples, m", (2, 60), 2, high=256, step=1, form="{:.0f}"),
-            "correction": Switch("divided by 1 − dᵗ"),
-            "bessel": Switch("times m/(m − 1)"),
+            "correction": Switch("divided by 1 − dᵗ", True),
+            "bessel": Switch("times m/(m − 1)", True),
             "convention": Choice("d weighs", WEIGHED, WEIGHED[0]),
         },
     )
