@@ -256,156 +256,6 @@ def sorted_training(seed: int, steps: int = 200) -> tuple[float, float]:
     return running, full_statistics_accuracy(net, digits)
 
 
-class VarianceEstimates(NamedTuple):
-    """Estimates of a variance from batches, over the true one, averaged over units.
-
-    Attributes
-    ----------
-    biased : float
-        Mean of the batches' variances.
-    bessel : float
-        The same times m/(m − 1).
-    total : float
-        Mean of the batches' variances plus the variance of their means.
-    both : float
-        Both corrections at once.
-    """
-
-    biased: float
-    bessel: float
-    total: float
-    both: float
-
-
-def variance_estimates(
-    batch_size: int, by_class: bool = False, seed: int = 0
-) -> VarianceEstimates:
-    """Estimate the variance of the first layer's z over the training set, from batches.
-
-    Parameters
-    ----------
-    batch_size : int
-        m. The set is cut to a whole number of batches.
-    by_class : bool
-        Whether the batches are taken from the set sorted by digit; else they are drawn
-        independently, with replacement, 20,000 examples in all.
-    seed : int
-        Of weights and draws.
-
-    Returns
-    -------
-    VarianceEstimates
-    """
-    digits = load_digits()
-    rng = np.random.default_rng(seed)
-    z = Dense(64, 100, bias=False, rng=rng).forward(digits.x_train, training=False)
-    if by_class:
-        z = z[np.argsort(digits.y_train, kind="stable")]
-        z = z[: len(z) // batch_size * batch_size]
-        truth = z.var(axis=0)
-    else:
-        truth = z.var(axis=0)
-        z = z[rng.integers(0, len(z), 20_000 // batch_size * batch_size)]
-    batches = z.reshape(-1, batch_size, z.shape[1])
-    within = batches.var(axis=1).mean(axis=0)
-    between = batches.mean(axis=1).var(axis=0)
-    bessel = within * batch_size / (batch_size - 1)
-    ratios = [
-        float(np.mean(v / truth)) for v in (within, bessel, within + between, bessel + between)
-    ]
-    return VarianceEstimates(*ratios)
-
-
-#: What the number d weighs.
-WEIGHED = ("the old value", "the new value")
-
-
-TRUE_VARIANCE = 4.0
-
-
-def running_variances(
-    decay: float,
-    steps: int,
-    m: int,
-    correction: bool,
-    bessel: bool,
-    convention: str,
-    runs: int,
-) -> Floats:
-    """Return the running averages of batch variances of normal draws with variance 4.
-
-    Parameters
-    ----------
-    decay : float
-        The number d, in (0, 1).
-    steps : int
-        Batches.
-    m : int
-        Examples in each, at least 2.
-    correction : bool
-        Whether the average's start at 0 is corrected.
-    bessel : bool
-        Whether each batch's variance is multiplied by m/(m − 1).
-    convention : str
-        One of `WEIGHED`: what d weighs.
-    runs : int
-        How many independent runs.
-
-    Returns
-    -------
-    array, shape (runs, steps)
-    """
-    rng = np.random.default_rng(0)
-    # (m − 1) times the unbiased variance, over the true one, is a χ² of m − 1 degrees.
-    unbiased = TRUE_VARIANCE * rng.chisquare(m - 1, (steps, runs)) / (m - 1)
-    batches = unbiased if bessel else unbiased * ((m - 1) / m)
-    old = decay if convention == WEIGHED[0] else 1.0 - decay
-    average = ExponentialMovingAverage(old, bias_correction=correction)
-    return np.array([average.update(v) for v in batches]).T
-
-
-def expected_average(
-    decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
-) -> Floats:
-    """Return the mean of `running_variances` over all draws: what is left is its bias.
-
-    Parameters
-    ----------
-    decay, steps, m, correction, bessel, convention
-        As for `running_variances`.
-
-    Returns
-    -------
-    array, shape (steps,)
-    """
-    old = decay if convention == WEIGHED[0] else 1.0 - decay
-    batch = TRUE_VARIANCE * (1.0 if bessel else (m - 1) / m)
-    weights = np.ones(steps) if correction else 1.0 - old ** np.arange(1.0, steps + 1)
-    return np.asarray(batch * weights)
-
-
-def deviation_of_average(
-    decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
-) -> float:
-    """Return the standard deviation of the last average of `running_variances` over all draws.
-
-    Parameters
-    ----------
-    decay, steps, m, correction, bessel, convention
-        As for `running_variances`.
-
-    Returns
-    -------
-    float
-    """
-    old = decay if convention == WEIGHED[0] else 1.0 - decay
-    weights = (1.0 - old) * old ** np.arange(steps)
-    if correction:
-        weights = weights / weights.sum()
-    batch = TRUE_VARIANCE * np.sqrt(2.0 / (m - 1)) * (1.0 if bessel else (m - 1) / m)
-    return float(batch * np.sqrt(np.sum(weights**2)))
-
-
 # ---------------------------------------------------------------- The core page, 6
 FIVE = (0, 1, 2, 3, 4)
 #: The dots of the course, and two ways to cut them into batches of two.
@@ -870,3 +720,153 @@ def tally(answers: list[int]) -> str:
     """
     counts = sorted(((answers.count(a), a) for a in set(answers)), key=lambda c: (-c[0], c[1]))
     return ", ".join(f"{a}: {n}" for n, a in counts) + f" of {len(answers)}"
+
+
+class VarianceEstimates(NamedTuple):
+    """Estimates of a variance from batches, over the true one, averaged over units.
+
+    Attributes
+    ----------
+    biased : float
+        Mean of the batches' variances.
+    bessel : float
+        The same times m/(m − 1).
+    total : float
+        Mean of the batches' variances plus the variance of their means.
+    both : float
+        Both corrections at once.
+    """
+
+    biased: float
+    bessel: float
+    total: float
+    both: float
+
+
+def variance_estimates(
+    batch_size: int, by_class: bool = False, seed: int = 0
+) -> VarianceEstimates:
+    """Estimate the variance of the first layer's z over the training set, from batches.
+
+    Parameters
+    ----------
+    batch_size : int
+        m. The set is cut to a whole number of batches.
+    by_class : bool
+        Whether the batches are taken from the set sorted by digit; else they are drawn
+        independently, with replacement, 20,000 examples in all.
+    seed : int
+        Of weights and draws.
+
+    Returns
+    -------
+    VarianceEstimates
+    """
+    digits = load_digits()
+    rng = np.random.default_rng(seed)
+    z = Dense(64, 100, bias=False, rng=rng).forward(digits.x_train, training=False)
+    if by_class:
+        z = z[np.argsort(digits.y_train, kind="stable")]
+        z = z[: len(z) // batch_size * batch_size]
+        truth = z.var(axis=0)
+    else:
+        truth = z.var(axis=0)
+        z = z[rng.integers(0, len(z), 20_000 // batch_size * batch_size)]
+    batches = z.reshape(-1, batch_size, z.shape[1])
+    within = batches.var(axis=1).mean(axis=0)
+    between = batches.mean(axis=1).var(axis=0)
+    bessel = within * batch_size / (batch_size - 1)
+    ratios = [
+        float(np.mean(v / truth)) for v in (within, bessel, within + between, bessel + between)
+    ]
+    return VarianceEstimates(*ratios)
+
+
+#: What the number d weighs.
+WEIGHED = ("the old value", "the new value")
+
+
+TRUE_VARIANCE = 4.0
+
+
+def running_variances(
+    decay: float,
+    steps: int,
+    m: int,
+    correction: bool,
+    bessel: bool,
+    convention: str,
+    runs: int,
+) -> Floats:
+    """Return the running averages of batch variances of normal draws with variance 4.
+
+    Parameters
+    ----------
+    decay : float
+        The number d, in (0, 1).
+    steps : int
+        Batches.
+    m : int
+        Examples in each, at least 2.
+    correction : bool
+        Whether the average's start at 0 is corrected.
+    bessel : bool
+        Whether each batch's variance is multiplied by m/(m − 1).
+    convention : str
+        One of `WEIGHED`: what d weighs.
+    runs : int
+        How many independent runs.
+
+    Returns
+    -------
+    array, shape (runs, steps)
+    """
+    rng = np.random.default_rng(0)
+    # (m − 1) times the unbiased variance, over the true one, is a χ² of m − 1 degrees.
+    unbiased = TRUE_VARIANCE * rng.chisquare(m - 1, (steps, runs)) / (m - 1)
+    batches = unbiased if bessel else unbiased * ((m - 1) / m)
+    old = decay if convention == WEIGHED[0] else 1.0 - decay
+    average = ExponentialMovingAverage(old, bias_correction=correction)
+    return np.array([average.update(v) for v in batches]).T
+
+
+def deviation_of_average(
+    decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
+) -> float:
+    """Return the standard deviation of the last average of `running_variances` over all draws.
+
+    Parameters
+    ----------
+    decay, steps, m, correction, bessel, convention
+        As for `running_variances`.
+
+    Returns
+    -------
+    float
+    """
+    old = decay if convention == WEIGHED[0] else 1.0 - decay
+    weights = (1.0 - old) * old ** np.arange(steps)
+    if correction:
+        weights = weights / weights.sum()
+    batch = TRUE_VARIANCE * np.sqrt(2.0 / (m - 1)) * (1.0 if bessel else (m - 1) / m)
+    return float(batch * np.sqrt(np.sum(weights**2)))
+
+
+def expected_average(
+    decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
+) -> Floats:
+    """Return the mean of `running_variances` over all draws: what is left is its bias.
+
+    Parameters
+    ----------
+    decay, steps, m, correction, bessel, convention
+        As for `running_variances`.
+
+    Returns
+    -------
+    array, shape (steps,)
+    """
+    old = decay if convention == WEIGHED[0] else 1.0 - decay
+    batch = TRUE_VARIANCE * (1.0 if bessel else (m - 1) / m)
+    weights = np.ones(steps) if correction else 1.0 - old ** np.arange(1.0, steps + 1)
+    return np.asarray(batch * weights)
