@@ -23,7 +23,7 @@ from bncourse.chapters.common import (
 )
 from bncourse.chapters.measured import measured, take_down
 from bncourse.data import Digits, load_digits
-from bncourse.display.card import Card
+from bncourse.display import Card
 from bncourse.layers import Dense
 from bncourse.network import Sequential, mlp
 from bncourse.normalization import BatchNorm
@@ -515,7 +515,9 @@ def misread(
     found: dict[int, dict[float, list[float]]] = {}
     for m in sizes:
         take_down(batch_size=m)
-        makers = {f"{d:g}": partial(ExponentialMovingAverage, d) for d in decays}
+        makers: dict[str, Callable[[], Averager]] = {
+            f"{d:g}": partial(ExponentialMovingAverage, d) for d in decays
+        }
         rows = []
         for seed in seeds:
             take_down(seed=seed)
