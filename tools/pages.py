@@ -104,7 +104,6 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 PENDING = frozenset(
     {
         "book/05-intuition",
-        "book/06-test-time",
         "book/bug-gallery",
     }
 )

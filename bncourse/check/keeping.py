@@ -7,10 +7,14 @@ import inspect
 import linecache
 from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
+from bncourse.check.diagnosis import registered
+
 HEADER = "# What you wrote and kept with `keep`. Import it: from my_layer import …\n"
+#: What stands in a gap that nobody has filled, as `tools/practice.py` writes it.
+OPEN_GAP = "Your code is missing here"
 
 
 def keep(*pieces: Callable[..., Any], path: str | Path = "my_layer.py") -> None:
@@ -114,3 +118,37 @@ def _functions(piece: Any) -> list[FunctionType]:
         if inspect.isclass(piece)
         else []
     )
+
+
+def pieces(*names: str, path: str | Path = "my_layer.py") -> SimpleNamespace:
+    """Return pieces that you kept, and in the place of any that isn't there the book's own.
+
+    Parameters
+    ----------
+    *names : str
+        Of pieces that `bncourse.check` knows.
+    path : str or Path
+        The file that `keep` wrote.
+
+    Returns
+    -------
+    namespace
+        With each piece by its name, and in `whose` for each name ``"yours"`` or
+        ``"the book's"``. One whose gap is still open counts as not there.
+
+    Raises
+    ------
+    KeyError
+        If a name is none that the checker knows.
+    ValueError
+        If the file is none that `keep` wrote.
+    """
+    found = {name: registered(name).reference for name in names}
+    _, kept = _read(Path(path))
+    written = {name for name in names if OPEN_GAP not in kept.get(name, OPEN_GAP)}
+    if written:
+        space: dict[str, Any] = {"__name__": "my_layer"}
+        exec(compile(Path(path).read_text(encoding="utf-8"), str(path), "exec"), space)
+        found |= {name: space[name] for name in written}
+    whose = {name: "yours" if name in written else "the book's" for name in names}
+    return SimpleNamespace(**found, whose=whose)

@@ -9,7 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from bncourse.check.keeping import keep
+from bncourse.check.keeping import HEADER, keep, pieces
+
+from ..loading import load
 
 CELL = '''
 import numpy as np
@@ -83,3 +85,30 @@ def test_what_cannot_be_kept_is_refused_and_nothing_is_written(notebook, tmp_pat
     (tmp_path / "my_layer.py").write_text("x = 1\n", encoding="utf-8")
     with pytest.raises(ValueError, match="expected a file that `keep` wrote, got my_layer.py"):
         keep(notebook["standardize"])
+
+
+def test_what_was_kept_comes_back_and_the_rest_is_the_books(notebook):
+    keep(notebook["standardize"])
+    mine = pieces("standardize", "batch_norm")
+    assert mine.whose == {"standardize": "yours", "batch_norm": "the book's"}
+    x = np.array([[1.0], [3.0]])
+    assert mine.standardize.__code__.co_filename == "my_layer.py"
+    np.testing.assert_array_equal(mine.standardize(x), notebook["standardize"](x))
+    z_tilde = mine.batch_norm(x, np.ones(1), np.zeros(1), 0.0)
+    np.testing.assert_array_equal(z_tilde, [[-1.0], [1.0]])
+
+
+def test_without_a_file_and_with_an_open_gap_the_piece_is_the_books(tmp_path):
+    there = tmp_path / "my_layer.py"
+    assert pieces("fold", path=there).whose == {"fold": "the book's"}
+    gap = load("practice").to_fill("# your code: don't forget b\npass\n# end of your code\n")
+    body = "".join(f"    {line}\n" for line in gap.splitlines())
+    there.write_text(f"{HEADER}\ndef fold(w):\n{body}", encoding="utf-8")
+    mine = pieces("fold", path=there)
+    assert mine.whose == {"fold": "the book's"}
+    assert mine.fold.__code__.co_argcount == 7
+
+
+def test_a_name_that_is_no_piece_is_refused():
+    with pytest.raises(KeyError):
+        pieces("batch_morm")

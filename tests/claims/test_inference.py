@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -206,18 +204,3 @@ def test_precise_statistics_do_not_repair_training_on_sorted_batches():
         running, precise = runs.sorted_training(seed)
         assert max(running, precise) < 0.6
         assert precise - running < 0.1
-
-
-def test_the_laboratorys_expectation_is_the_mean_of_many_runs():
-    rng = np.random.default_rng(0)
-    z = rng.normal(0.0, 2.0, (20_000, 10, 2))
-    for setting in itertools.product(
-        (0.9,), (10,), (2,), (False, True), (False, True), runs.WEIGHED
-    ):
-        decay, _, m, correction, bessel, convention = setting
-        old = decay if convention == runs.WEIGHED[0] else 1 - decay
-        averager = ExponentialMovingAverage(old, bias_correction=correction)
-        batches = z.var(axis=2) * (m / (m - 1) if bessel else 1.0)
-        runs_mean = [averager.update(batches[:, t]).mean() for t in range(10)]
-        # 20,000 runs of batches of two: a standard error of one per cent.
-        np.testing.assert_allclose(runs.expected_average(*setting), runs_mean, rtol=0.05)

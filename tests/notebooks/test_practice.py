@@ -53,3 +53,33 @@ def test_with_the_gaps_open_they_say_what_to_write(path):
     assert gaps
     for words in gaps:
         assert f"NotImplementedError: Your code is missing here: {words}." in said
+
+
+def test_what_readers_keep_becomes_the_network_that_answers_at_the_end(tmp_path):
+    last = nbformat.read(ROOT / "book" / "06-test-time.ipynb", as_version=4)
+    cells, kept = ["import numpy as np\n\nfrom bncourse import *"], []
+    for path in WITH_GAPS:
+        for exercise in practice.exercises(nbformat.read(path, as_version=4)):
+            if names := exercise.directive.options.get("keeps"):
+                cells += [practice.shown(exercise.cells[0].source), practice._keep(names)]
+                kept += names.split()
+    by_id = {cell.id: cell for cell in last.cells}
+    ids = ["imports", "pieces", "assemble-solution", "assemble-check"]
+    cells += [practice.shown(by_id[name].source) for name in ids]
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    NotebookClient(
+        notebook,
+        timeout=notebooks.CELL_TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(tmp_path)}},
+    ).execute()
+    whose = notebook.cells[-3].outputs[0]["data"]["text/plain"]
+    mine = re.findall(r"^(\w+) +yours$", whose, re.M)
+    assert set(mine) == set(kept)
+    assert {"standardize", "batch_norm", "moving_average", "running_statistics"} <= set(mine)
+    # Whoever wrote the pieces, the network says what it says in the book.
+    said, stored = (
+        cell.outputs[0]["data"]["text/plain"]
+        for cell in (notebook.cells[-1], by_id["assemble-check"])
+    )
+    assert said == stored

@@ -7,64 +7,53 @@ import numpy as np
 from bncourse.chapters.inference.runs import (
     TRUE_VARIANCE,
     WEIGHED,
+    deviation_of_average,
     expected_average,
-    running_variance,
+    running_variances,
 )
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
-from bncourse.display.style import GREY, INK, ORANGE, WITH, new_figure, style
+from bncourse.display.style import GREY, INK, PURPLE, new_figure, style
 
 STEPS = 100
+#: Faint lines in the laboratory.
+RUNS = 20
 
 
 def draw_ema_lab(
     decay: float, steps: int, m: int, correction: bool, bessel: bool, convention: str
 ) -> FigureWithWords:
-    """Draw a running variance along its batches, and what it is in expectation."""
+    """Draw the running variances of many runs along their batches, and their expectation."""
     setting = (decay, steps, m, correction, bessel, convention)
-    batches, average = running_variance(*setting)
+    runs = running_variances(*setting, runs=RUNS)
     expected = expected_average(*setting)
     early = min(steps, 10)
-    scatter = average[steps // 2 :].std()
+    scatter = deviation_of_average(*setting)
     with style():
         figure, ax = new_figure(5.8, 3.0)
         at = np.arange(1, steps + 1)
-        ax.plot(
-            at,
-            batches,
-            "s",
-            color="#cfcdc6",
-            markersize=3,
-            antialiased=False,
-            markeredgewidth=0,
-        )
+        gap = np.full((RUNS, 1), np.nan)  # all runs are one line, which is drawn faster
+        lines = np.hstack([runs, gap]).ravel()
+        ax.plot(np.tile([*at, np.nan], RUNS), lines, color="#cfcdc6", lw=0.8, antialiased=False)
         ax.axhline(TRUE_VARIANCE, color=INK, linewidth=1, linestyle=":")
-        ax.plot(at, average, color=WITH, linewidth=1.8, antialiased=False)
-        ax.plot(at, expected, color=ORANGE, linewidth=1.8, antialiased=False)
+        ax.plot(at, expected, color=PURPLE, linewidth=2.0, antialiased=False)
         ax.set_ylim(0, 12)
         ax.set_xlabel("batches seen")
-        ax.set_ylabel("variance")
+        ax.set_ylabel("running variance")
         for text, value, colour in (
-            ("this run", 10.9, WITH),
-            ("expected", 9.6, ORANGE),
-            ("truth, dotted", 8.3, GREY),
+            (f"{RUNS} runs", 10.9, GREY),
+            ("expected", 9.6, PURPLE),
+            ("truth, dotted", 8.3, INK),
         ):
             ax.annotate(
-                text,
-                (steps, value),
-                ha="right",
-                fontsize=10,
-                fontweight="bold",
-                color=colour,
+                text, (steps, value), ha="right", fontsize=10, fontweight="bold", color=colour
             )
-        ax.set_title(
-            f"at the end {average[-1]:.2f}, expected {expected[-1]:.2f}, true {TRUE_VARIANCE:.2f}"
-        )
+        ax.set_title(f"expected {expected[-1]:.2f}, give or take {scatter:.2f}")
     words = (
         f"d = {decay:g} weighs {convention}, m = {m}, bias correction "
-        f"{'on' if correction else 'off'}, m/(m−1) {'on' if bessel else 'off'}: after {early} "
-        f"batches {expected[early - 1]:.2f} is expected and this run has "
-        f"{average[early - 1]:.2f}, after {steps} it is {expected[-1]:.2f} and "
-        f"{average[-1]:.2f}; in the second half the run scatters by {scatter:.2f}. "
+        f"{'on' if correction else 'off'}, m/(m−1) {'on' if bessel else 'off'}: "
+        f"{expected[early - 1]:.2f} is expected after {early} batches and {expected[-1]:.2f} "
+        f"after {steps}, and around that such runs (here {RUNS}) have a standard deviation "
+        f"of {scatter:.2f}. "
         f"The truth is {TRUE_VARIANCE:.2f}."
     )
     return FigureWithWords(figure, words)
@@ -76,11 +65,11 @@ def ema_lab() -> Explorable:
         "The laboratory of running averages",
         draw_ema_lab,
         {
-            "decay": Range("d", (0.9, 0.99), 0.9, low=0.01, high=0.999, step=0.01),
+            "decay": Range("d", (0.9, 0.99), 0.99, low=0.01, high=0.999, step=0.01),
             "steps": Range("batches", (STEPS,), STEPS, low=10, high=1000, step=1),
-            "m": Range("examples, m", (2, 60), 60, high=256, step=1, form="{:.0f}"),
-            "correction": Switch("bias correction"),
-            "bessel": Switch("times m/(m − 1)"),
+            "m": Range("examples, m", (2, 60), 2, high=256, step=1, form="{:.0f}"),
+            "correction": Switch("divided by 1 − dᵗ", True),
+            "bessel": Switch("times m/(m − 1)", True),
             "convention": Choice("d weighs", WEIGHED, WEIGHED[0]),
         },
     )

@@ -6,15 +6,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bncourse.chapters.inference.runs import VarianceEstimates
+from bncourse.chapters.inference.runs import (
+    DOTS,
+    WAYS,
+    Arrivals,
+    Averages,
+    VarianceStudy,
+    half_cold,
+)
 from bncourse.display import FigureWithWords
+from bncourse.display.figure import true_minus
 from bncourse.display.style import (
-    BLUE,
+    CARD,
     GREEN,
     GREY,
     INK,
-    ORANGE,
-    VERMILION,
+    PURPLE,
+    WITH,
     join,
     label_line,
     new_figure,
@@ -22,152 +30,239 @@ from bncourse.display.style import (
     title,
 )
 
-__all__ = ["averages_compared", "ema_weights", "prediction_modes", "variance_corrections"]
+__all__ = [
+    "arrivals",
+    "average_weights",
+    "averages_compared",
+    "cold_rulers",
+    "variance_corrections",
+]
 
 
-def prediction_modes(accuracies: dict[str, list[float]]) -> FigureWithWords:
-    """Draw the test accuracy of one network under several ways to normalise a test batch.
+def arrivals(found: Arrivals) -> FigureWithWords:
+    """Draw the test accuracy of the same weights by how an image arrives.
 
     Parameters
     ----------
-    accuracies : dict of str to list of float
-        Accuracies of the seeds, by name; the last one is the right way, the one before it
-        nearly as good.
+    found : Arrivals
 
     Returns
     -------
     FigureWithWords
     """
-    medians = {name: float(np.median(values)) for name, values in accuracies.items()}
+    medians = {way: float(np.median(found.accuracy[way])) for way in WAYS}
     with style():
-        figure, ax = new_figure(6.4, 3.2)
-        places = np.arange(len(medians))[::-1]
-        colours = [VERMILION] * (len(medians) - 2) + [GREY, BLUE]
+        figure, ax = new_figure(6.4, 3.4)
+        places = np.arange(len(WAYS))[::-1]
+        colours = [GREY] * (len(WAYS) - 1) + [GREEN]
         ax.barh(places, list(medians.values()), color=colours, height=0.6)
-        for place, value in zip(places, medians.values(), strict=True):
+        for place, (way, value) in zip(places, medians.items(), strict=True):
+            scores = found.accuracy[way]
+            ax.plot(scores, [place] * len(scores), ".", color=INK, markersize=4)
             ax.annotate(
                 f"{value:.2f}",
-                (max(value, 0.12), place),  # clear of the line of chance
-                xytext=(5, 0),
+                (max(*scores, 0.1), place),  # clear of the line of guessing
+                xytext=(7, 0),
                 fontweight="bold",
                 textcoords="offset points",
                 va="center",
             )
         ax.axvline(0.1, color=INK, linewidth=1, linestyle=":")
         ax.annotate(
-            "chance",
-            (0.1, places[0] + 0.42),
+            "guessing",
+            (0.1, places[0] + 0.5),
             xytext=(4, 0),
             textcoords="offset points",
             fontsize=10,
             color="#555555",
         )
-        ax.set_yticks(places, list(medians))
+        ax.set_yticks(places, [way.replace(" digit", "\ndigit") for way in WAYS])
         ax.grid(visible=False, axis="y")
-        ax.set_xlim(0, 1.1)
+        ax.set_xlim(0, 1.15)
+        ax.set_ylim(-0.5, places[0] + 0.9)
         ax.set_xlabel("test accuracy")
-        title(figure, "The company decides, unless statistics are stored")
-    words = "Median test accuracy of the same weights: " + join(
-        [f"{value:.2f} with {name.replace(chr(10), ' ')}" for name, value in medians.items()]
+        title(figure, "One set of weights, and the company decides")
+    words = (
+        f"Median test accuracy of the same weights on {sum(found.of_digit)} images, "
+        f"{min(found.of_digit)} to {max(found.of_digit)} of a digit, by how an image arrives: "
+        + join(
+            [f"{way.replace(', ', ' with the ')} {value:.2f}" for way, value in medians.items()]
+        )
+        + f". Alone, by its own statistics, all test images get {max(found.answers)} answer."
     )
-    return FigureWithWords(figure, words + ".")
+    return FigureWithWords(figure, words, found.card)
 
 
-def ema_weights(decays: Sequence[float], steps: int) -> FigureWithWords:
-    """Draw the weight that each past batch has in an exponentially weighted average.
+def average_weights(decay: float, steps: Sequence[int]) -> FigureWithWords:
+    """Draw what each batch weighs in a moving average, and what is missing from 1.
 
     Parameters
     ----------
-    decays : sequence of float
-        d, each in (0, 1).
-    steps : int
-        Batches seen.
+    decay : float
+        d, in (0, 1).
+    steps : sequence of int
+        Batches seen; one bar for each.
 
     Returns
     -------
     FigureWithWords
     """
-    age = np.arange(steps)
     with style():
-        figure, axes = new_figure(6.4, 3.7, 1, 2)
-        for decay, colour in zip(decays, (BLUE, ORANGE, GREY), strict=False):
-            weights = (1 - decay) * decay**age
-            axes[0].plot(age, weights / (1 - decay), color=colour, label=f"d = {decay:g}")
-            axes[1].plot(age + 1, 1 - decay ** (age + 1.0), color=colour)
-        axes[0].legend()
-        axes[0].set_xlabel("batches ago")
-        axes[0].set_ylabel("weight, over that of the newest")
-        axes[1].set_xlabel("batches seen, t")
-        axes[1].set_ylabel("sum of all weights, 1 − dᵗ")
-        title(figure, "A long memory takes long to fill")
-    words = f"After {steps} batches the weights add up to " + join(
-        [f"{1 - decay**steps:.2f} for decay {decay:g}" for decay in decays]
+        figure, ax = new_figure(6.4, 2.6)
+        places = np.arange(len(steps))[::-1]
+        for place, t in zip(places, steps, strict=True):
+            start = 0.0
+            for age in range(t):
+                width = (1 - decay) * decay**age
+                ax.barh(place, width, left=start, height=0.55, color=GREEN, edgecolor=CARD)
+                start += width
+            ax.barh(
+                place,
+                1 - start,
+                left=start,
+                height=0.55,
+                color="#efece4",
+                edgecolor=GREY,
+                hatch="///",
+                linewidth=0,
+            )
+            inside = start + (1 - start) / 2
+            if 1 - start > 0.2:
+                ax.annotate(
+                    f"missing {1 - start:.3f}",
+                    (inside, place),
+                    ha="center",
+                    va="center",
+                    bbox={"facecolor": CARD, "edgecolor": "none", "pad": 2},
+                )
+        ax.set_yticks(places, [f"t = {t}" for t in steps])
+        ax.grid(visible=False)
+        ax.set_xlim(0, 1)
+        ax.set_xlabel("weights, the newest batch at the left")
+        title(figure, f"At first most of the weight is missing (d = {decay:g})")
+    words = f"With decay {decay:g} the weights of the batches add up to " + join(
+        [f"{1 - decay**t:.3f} after {t}" for t in steps]
+    )
+    return FigureWithWords(figure, words + "; what is missing from 1 is hatched.")
+
+
+def cold_rulers(decay: float = 0.9, steps: int = 3) -> FigureWithWords:
+    """Draw one dot under the right ruler and under rulers of which a half is cold.
+
+    Parameters
+    ----------
+    decay : float
+    steps : int
+        Batches that all have the mean and variance of the four dots.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    rulers = half_cold(decay, steps)
+    with style():
+        figure, ax = new_figure(6.4, 3.6)
+        places = np.arange(len(rulers))[::-1]
+        ax.axvline(DOTS[2], color=GREY, linewidth=1.2, linestyle=":")
+        for place, (name, (mean, var, reading)) in zip(places, rulers.items(), strict=True):
+            unit = np.sqrt(var)
+            ax.plot([-1, 9], [place, place], color=WITH, linewidth=1.6)
+            for k in range(-4, 6):
+                tick = mean + k * unit
+                if -1 <= tick <= 9:
+                    tall = 0.16 if k == 0 else 0.1
+                    width = 2.6 if k == 0 else 1.4
+                    ax.plot([tick, tick], [place - tall, place + tall], color=WITH, lw=width)
+                    if k in (0, 1):
+                        ax.annotate(
+                            f"{k}", (tick, place - 0.2), ha="center", va="top", fontsize=10
+                        )
+            ax.annotate(name, (-1, place + 0.24), fontsize=10.5, color="#444444")
+            ax.plot(DOTS[2], place, "o", color=INK, markersize=8)
+            ax.annotate(
+                true_minus(f"reads {reading:.2f}"),
+                (9.2, place),
+                va="center",
+                fontweight="bold",
+                annotation_clip=False,
+            )
+        ax.set_xlim(-1, 11.2)
+        ax.set_ylim(-0.6, places[0] + 0.7)
+        ax.axis("off")
+        title(figure, "The dot at 5 stays; the stored ruler is what differs")
+    words = f"After {steps} batches with decay {decay:g}, the dot at 5 reads " + join(
+        [f"{reading:.3f} by the ruler with {name}" for name, (_, _, reading) in rulers.items()]
     )
     return FigureWithWords(figure, words + ".")
 
 
-def averages_compared(
-    results: dict[str, list[float]], checkpoints: Sequence[int]
-) -> FigureWithWords:
+def averages_compared(found: Averages) -> FigureWithWords:
     """Draw the test accuracy with several averages, less that with precise statistics.
 
     Parameters
     ----------
-    results : dict of str to list of float
-        Accuracies at the checkpoints, by the average's name: first the raw average, then the
-        corrected ones, then the one that starts from 0 and 1, then the precise statistics.
-    checkpoints : sequence of int
-        Training steps.
+    found : Averages
 
     Returns
     -------
     FigureWithWords
     """
-    raw, *others, cold, reference = results
-    gaps = {name: np.subtract(results[name], results[reference]) for name in results}
-    low, high = (f([gaps[name] for name in others], axis=0) for f in (np.min, np.max))
+    reference = np.array(found.accuracy["precise"])
+    gaps = {
+        name: np.median(np.array(rows) - reference, axis=0)
+        for name, rows in found.accuracy.items()
+        if name != "precise"
+    }
+    warm = [name for name in gaps if not name.startswith("from")]
+    apart = max(float(np.abs(np.array(found.accuracy[n]) - reference).max()) for n in warm)
+    at = found.checkpoints
     with style():
-        figure, ax = new_figure(6.4, 3.9)
+        figure, ax = new_figure(6.4, 3.8)
         ax.set_xscale("log")
         ax.axhline(0, color=INK, linewidth=1, linestyle=":")
-        ax.fill_between(checkpoints, low, high, color="#b5b3ac", linewidth=2)
-        for name, colour, at in ((raw, VERMILION, 3), (cold, ORANGE, 0)):
-            (line,) = ax.plot(checkpoints, gaps[name], "o-", color=colour)
-            label_line(ax, line, name, at=at, offset=(14, -6), ha="left")
+        for name, colour, offset in (
+            ("from 0", PURPLE, (10, -12)),
+            ("from 0 and 1", GREEN, (8, 6)),
+        ):
+            each = np.array(found.accuracy[name]) - reference
+            ax.plot(at, each.T, color=colour, linewidth=0.8, alpha=0.35)
+            (line,) = ax.plot(at, gaps[name], "o-", color=colour)
+            k = 4 if name == "from 0" else 2
+            side = {"ha": "left"} if name == "from 0" else {"ha": "right"}
+            shift = offset if name == "from 0" else (-8, 10)
+            label_line(ax, line, name, at=k, offset=shift, **side)
+        low, high = (f([gaps[name] for name in warm], axis=0) for f in (np.min, np.max))
+        ax.fill_between(at, low, high, color="#b5b3ac", linewidth=2)
         ax.annotate(
-            f"{join(others)}: the grey band",
-            (checkpoints[0], 0),
+            f"{join(warm)}: the grey band",
+            (at[0], 0),
             xytext=(0, 10),
             textcoords="offset points",
             color="#555555",
             fontsize=10.5,
         )
-        ax.set_xticks(checkpoints, [str(c) for c in checkpoints])
+        ax.set_xticks(at, [str(c) for c in at])
         ax.minorticks_off()
-        ax.set_ylim(-0.65, 0.1)
+        ax.set_ylim(-0.85, 0.12)
         ax.set_xlabel("training steps so far")
-        ax.set_ylabel(f"accuracy less that of {reference}")
-        title(figure, "Correct the bias, and the kind of average hardly matters")
-    at = len(checkpoints) // 2
+        ax.set_ylabel("accuracy less that of precise")
+        title(figure, "Correct the start, and any average will do")
+    raw, cold = (gaps[name].round(2) + 0.0 for name in ("from 0", "from 0 and 1"))  # no −0
     words = (
-        f"Test accuracy, compared with {reference} statistics: {raw} is {-gaps[raw][0]:.2f} below "
-        f"after {checkpoints[0]} steps and {-gaps[raw][at]:.2f} after {checkpoints[at]}; {cold} "
-        f"is {-gaps[cold][0]:.2f} below after {checkpoints[0]} and {-gaps[cold][1]:.2f} after "
-        f"{checkpoints[1]}; {join(others)} are never further off than "
-        f"{max(np.abs(low).max(), np.abs(high).max()):.2f}."
+        f"Median test accuracy less that with precise statistics: started from 0 it is "
+        f"{raw[0]:.2f} after {at[0]} steps, {raw[len(at) // 2]:.2f} after {at[len(at) // 2]} and "
+        f"{raw[-1]:.2f} after {at[-1]}; from 0 and 1 {cold[0]:.2f}, {cold[len(at) // 2]:.2f} and "
+        f"{cold[-1]:.2f}. In no seed are {join(warm)} farther off than {apart:.3f}."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, true_minus(words), found.card)
 
 
-def variance_corrections(
-    shuffled: dict[int, VarianceEstimates], by_class: dict[int, VarianceEstimates]
-) -> FigureWithWords:
+def variance_corrections(found: VarianceStudy) -> FigureWithWords:
     """Draw four estimates of a variance from batches, over the true one.
 
     Parameters
     ----------
-    shuffled, by_class : dict of int to VarianceEstimates
-        By batch size.
+    found : VarianceStudy
 
     Returns
     -------
@@ -176,14 +271,14 @@ def variance_corrections(
     with style():
         figure, axes = new_figure(6.4, 4.0, 1, 2, sharey=True)
         for ax, estimates, text in (
-            (axes[0], shuffled, "batches at random"),
-            (axes[1], by_class, "set sorted by digit"),
+            (axes[0], found.shuffled, "batches at random"),
+            (axes[1], found.by_class, "set sorted by digit"),
         ):
             sizes = list(estimates)
             ax.axhline(1.0, color=INK, linewidth=1, linestyle=":")
             for name, label, colour, marker in (
-                ("both", "both corrections", VERMILION, "v"),
-                ("total", "plus Var(μ)", BLUE, "o"),
+                ("both", "both", PURPLE, "v"),
+                ("total", "plus Var(μ)", INK, "o"),
                 ("bessel", "times m/(m−1)", GREEN, "s"),
                 ("biased", "mean of σ²", GREY, "^"),
             ):
@@ -195,14 +290,14 @@ def variance_corrections(
             ax.set_xlabel("examples in the batch, m")
         axes[0].set_ylabel("estimate over true variance")
         axes[0].legend(loc="lower right")
-        title(figure, "Adding Var(μ) always works, m/(m−1) for random batches")
-    m, large = min(shuffled), max(shuffled)
-    a, b = shuffled[m], by_class[m]
+        title(figure, "Adding Var(μ) is right for both, m/(m−1) for random batches")
+    m, large = min(found.shuffled), max(found.shuffled)
+    a, b = found.shuffled[m], found.by_class[m]
     words = (
         f"At m = {m}, over the true variance: random batches give {a.biased:.2f} on average, "
         f"{a.bessel:.2f} times m/(m−1), {a.total:.2f} with the variance of the means added, "
         f"{a.both:.2f} with both; batches from the set sorted by digit give {b.biased:.2f}, "
         f"{b.bessel:.2f}, {b.total:.2f} and {b.both:.2f}. At m = {large} the first of these is "
-        f"{shuffled[large].biased:.2f} and {by_class[large].biased:.2f}."
+        f"{found.shuffled[large].biased:.2f} and {found.by_class[large].biased:.2f}."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(figure, words, found.card)
