@@ -349,15 +349,16 @@ def ghost_losses(found: GhostLosses) -> FigureWithWords:
         )
         title(figure, "From 128 down to 8: losses up while the noise is on, down when it is off")
     said = [
-        f"the {name} loss goes from {middle(sizes[-1], mode):.3f} to {middle(8, mode):.3f} in "
-        f"{'training' if mode.startswith('noisy') else 'evaluation'} mode"
-        for key, name in (("training", "training"), ("test", "test"))
-        for mode in (f"noisy {key}", key)
+        f"in {mode} mode the training loss goes from {middle(sizes[-1], before + 'training'):.3f} "
+        f"to {middle(8, before + 'training'):.3f} and the test loss from "
+        f"{middle(sizes[-1], before + 'test'):.3f} to {middle(8, before + 'test'):.3f}"
+        for mode, before in (("training", "noisy "), ("evaluation", ""))
     ]
     words = (
-        f"From {sizes[-1]} to 8 examples normalised together, {join(said)}. Without batch norm "
-        f"they are {middle(None, 'training'):.3f} and {middle(None, 'test'):.3f}. At {sizes[0]} "
-        f"all four are above {10.0 ** np.floor(np.log10(middle(sizes[0], 'training'))):g}."
+        f"From {sizes[-1]} to 8 examples normalised together, {'; '.join(said)}. Without batch "
+        f"norm they are {middle(None, 'training'):.3f} and {middle(None, 'test'):.3f}. At "
+        f"{sizes[0]} all four are above "
+        f"{10.0 ** np.floor(np.log10(middle(sizes[0], 'training'))):g}."
     )
     return FigureWithWords(figure, words, found.card)
 
@@ -395,10 +396,10 @@ def dealt_means(dealt: Dealt) -> FigureWithWords:
         ax.set_title("Dealing helps when the batch is a large part of the set")
     words = (
         f"Drawn with replacement, the variance of a batch's mean is between "
-        f"{replaced.min():.1f} and {replaced.max():.1f} times σ²/m at every size; dealt from "
-        f"{n:,} examples it is {without[0]:.1f} times σ²/m at m = {m[0]}, "
+        f"{replaced.min():.2f} and {replaced.max():.2f} times σ²/m at every size; dealt from "
+        f"{n:,} examples it is {without[0]:.2f} times σ²/m at m = {m[0]}, "
         + join(
-            [f"{value:.1f} at {size:,}" for value, size in zip(without[-3:], m[-3:], strict=True)]
+            [f"{value:.2f} at {size:,}" for value, size in zip(without[-3:], m[-3:], strict=True)]
         )
         + "."
     )
