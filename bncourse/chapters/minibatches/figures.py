@@ -328,6 +328,7 @@ def ghost_losses(found: GhostLosses) -> FigureWithWords:
             ax.set_xlabel("normalised together")
             ax.set_title(name, fontweight="normal", fontsize=11.5)
         axes[0].set_ylabel("nats")
+        axes[0].set_ylim(bottom=0.25 * min(middle(size, "training") for size in sizes))
         bold = {"fontweight": "bold", "textcoords": "offset points"}
         axes[0].annotate(
             "training mode",
@@ -337,7 +338,7 @@ def ghost_losses(found: GhostLosses) -> FigureWithWords:
             **bold,
         )
         axes[0].annotate(
-            "evaluation mode", (8, middle(8, "training")), xytext=(-4, -18), color=WITH, **bold
+            "evaluation mode", (8, middle(8, "training")), xytext=(-8, -24), color=WITH, **bold
         )
         axes[1].annotate(
             "no batch norm",
@@ -447,6 +448,6 @@ def small_outcomes(found: SmallBatches) -> FigureWithWords:
         ax.set_xlim(0, 1)
         ax.set_ylim(-len(OUTCOMES) + 0.4, 0.75)
         ax.set_xlabel("test accuracy after 600 steps on batches of two")
-        ax.set_title("Capping the throws isn't enough; keeping the sizes is", x=-0.45)
+        ax.set_title("Capping the throws mends little, a large ε mends most", x=-0.45)
     words = f"Median test accuracies after 600 steps on batches of two: {join(said)}."
     return FigureWithWords(figure, words, found.card)

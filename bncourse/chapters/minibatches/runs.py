@@ -583,8 +583,8 @@ def ghost_losses(
 
 def _ghost_arm(ghost_size: int | None) -> str:
     if ghost_size is None:
-        return "no batch norm"
-    return "batch norm" if ghost_size == WHOLE else f"ghosts of {ghost_size}"
+        return "without batch norm"
+    return "with batch norm" if ghost_size == WHOLE else f"ghosts of {ghost_size}"
 
 
 GHOST_SIZES = (None, 128, 64, 32, 16, 8, 4, 2)
@@ -757,7 +757,7 @@ def sorted_ghosts(
             for seed in seeds:
                 take_down(
                     activation="ReLU",
-                    arm="ghosts of 8" if with_bn else "no batch norm",
+                    arm="ghosts of 8" if with_bn else "without batch norm",
                     learning_rate=0.1,
                     init="he",
                     inputs=describe_inputs(x),
