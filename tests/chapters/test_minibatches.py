@@ -12,6 +12,7 @@ from bncourse import BatchNorm, GradientDescent, ReLU, mlp
 from bncourse.chapters.common import SIZES
 from bncourse.chapters.minibatches import explore, figures, runs
 from bncourse.data import load_digits
+from bncourse.display import Card
 
 from .checks import (
     check_controls,
@@ -136,6 +137,9 @@ def test_company_of_its_own_digit_misleads():
 # --- Pages 4.1 Use the noise, and 4.2 Count what small batches lose
 
 
+CARD = Card("Why?", "None.", "Training.", {"seed": [0]})
+
+
 def ghost_table(of_eight):
     def row(value):
         return {
@@ -145,7 +149,9 @@ def ghost_table(of_eight):
 
     sizes = {None: 0.2, 128: 0.4, 8: of_eight, 2: 1.5}
     return record(
-        runs.GhostLosses, values={(s, 0.1, False, 300): row(v) for s, v in sizes.items()}
+        runs.GhostLosses,
+        card=CARD,
+        values={(s, 0.1, False, 300): row(v) for s, v in sizes.items()},
     )
 
 
@@ -153,6 +159,7 @@ def dealt(last):
     sizes = np.array([2, 60, 1000])
     return record(
         runs.Dealt,
+        card=CARD,
         sizes=sizes,
         replaced=np.ones((2, 3)),
         dealt=np.array([[1.0, 0.9, last]] * 2),
@@ -165,10 +172,10 @@ def outcomes(capped):
         (arm, 2, 0.05, epsilon): {"accuracy": [0.5, 0.6]} for arm, epsilon, _ in figures.OUTCOMES
     }
     values[runs.SMALL[4], 2, 0.05, 1e-5] = {"accuracy": [capped]}
-    return record(runs.SmallBatches, values=values)
+    return record(runs.SmallBatches, card=CARD, values=values)
 
 
-DEEPER = {
+DEEPER_CALLS = {
     "ghost_losses": [
         ((ghost_table(0.1),), r"in evaluation mode .* test loss from 0\.400 to 0\.100\. Without"),
         ((ghost_table(0.6),), r"test loss from 0\.400 to 0\.600\. .* At 2 all four are above 1"),
@@ -182,12 +189,7 @@ DEEPER = {
         ((outcomes(0.9),), r"0\.9 steps of hidden w capped"),
     ],
 }
-CALLS.update(DEEPER)
-
-
-@pytest.mark.parametrize("name", DEEPER)
-def test_the_words_of_the_deeper_pages_follow_the_numbers(name):
-    check_words(getattr(figures, name), DEEPER[name])
+CALLS.update(DEEPER_CALLS)
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4])
@@ -248,7 +250,7 @@ def test_sorted_ghosts_lose_what_random_ones_do_not():
 
 
 def test_dividing_is_the_half_that_costs():
-    losses = runs.halves_of_standardising(seeds=(3, 4)).losses
+    losses = runs.halves_of_standardising(seeds=(3,)).losses
     nothing, subtract, divide, both = (np.mean(losses[name]) for name in runs.HALVES)
     assert subtract < 1.2 * nothing
     assert min(divide, both) > 1.2 * nothing
