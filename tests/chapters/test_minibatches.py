@@ -7,7 +7,8 @@ import functools
 import numpy as np
 import pytest
 
-from bncourse import load_digits
+from bncourse import BatchNorm, GradientDescent, ReLU, load_digits, mlp
+from bncourse.chapters.common import SIZES
 from bncourse.chapters.minibatches import explore, figures, runs
 from bncourse.display import Card
 
@@ -224,3 +225,190 @@ def test_in_company_an_image_is_among_those_that_were_chosen():
     mixed = runs.mates(32, runs.COMPANIES[0], np.random.default_rng(0))
     assert len(set(mixed)) == 31
     assert len(set(digits.y_train[mixed])) > 5
+
+
+# --- Pages 4.1 Use the noise, and 4.2 Count what small batches lose
+
+
+def ghost_table(of_eight):
+    def row(value):
+        return {
+            key: [value] * 3
+            for key in ("training", "test", "noisy training", "noisy test", "accuracy")
+        }
+
+    sizes = {None: 0.2, 128: 0.4, 8: of_eight, 2: 1.5}
+    return record(
+        runs.GhostLosses,
+        card=CARD,
+        values={(s, 0.1, False, 300): row(v) for s, v in sizes.items()},
+    )
+
+
+def dealt(last):
+    sizes = np.array([2, 60, 1000])
+    return record(
+        runs.Dealt,
+        card=CARD,
+        sizes=sizes,
+        replaced=np.ones((2, 3)),
+        dealt=np.array([[1.0, 0.9, last]] * 2),
+        population=1437,
+    )
+
+
+def outcomes(capped):
+    values = {
+        (arm, 2, 0.05, epsilon): {"accuracy": [0.5, 0.6]} for arm, epsilon, _ in figures.OUTCOMES
+    }
+    values[runs.SMALL[4], 2, 0.05, 1e-5] = {"accuracy": [capped]}
+    return record(runs.SmallBatches, card=CARD, values=values)
+
+
+DEEPER_CALLS = {
+    "ghost_losses": [
+        ((ghost_table(0.1),), r"in evaluation mode .* test loss from 0\.400 to 0\.100\. Without"),
+        ((ghost_table(0.6),), r"test loss from 0\.400 to 0\.600\. .* At 2 all four are above 1"),
+    ],
+    "dealt_means": [
+        ((dealt(0.3),), r"1\.00 times σ²/m at m = 2, .* and 0\.30 at 1,000"),
+        ((dealt(0.2),), r"and 0\.20 at 1,000"),
+    ],
+    "small_outcomes": [
+        ((outcomes(0.3),), r"0\.3 steps of hidden w capped"),
+        ((outcomes(0.9),), r"0\.9 steps of hidden w capped"),
+    ],
+}
+CALLS.update(DEEPER_CALLS)
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4])
+def test_hands_of_four_dots_obey_the_finite_population_factor(m):
+    hands, means, variances = zip(*runs.deals((1, 3, 5, 7), m), strict=True)
+    assert len(set(hands)) == len(hands)
+    assert np.var(means) == pytest.approx(5 / m * (4 - m) / 3, abs=1e-12)
+    # Between and within make up the whole.
+    assert np.var(means) + np.mean(variances) == pytest.approx(5)
+
+
+def test_dealt_and_drawn_means_follow_the_formulas():
+    found = runs.dealt_means(seeds=(3, 4))
+    m, n = found.sizes, found.population
+    np.testing.assert_allclose(found.replaced, 1.0, atol=0.1)
+    np.testing.assert_allclose(found.dealt, np.tile((n - m) / (n - 1), (2, 1)), atol=0.1)
+    bell = np.sqrt(2 * (m - 1)) / m
+    np.testing.assert_allclose(np.median(found.spread, axis=0)[:4], bell[:4], rtol=0.15)
+
+
+def test_without_batch_norm_the_modes_do_not_differ():
+    plain, ghost = (runs.ghost_losses(3, size, images=130, steps=4) for size in (None, 8))
+    for name in ("training", "test"):
+        assert plain[name] == plain[f"noisy {name}"]
+        assert ghost[name] != ghost[f"noisy {name}"]
+
+
+def test_parts_of_the_whole_batch_are_ordinary_batch_norm():
+    net, same = runs.ghost_network(128, 0), mlp(SIZES, ReLU, rng=np.random.default_rng(0))
+    x, y = load_digits().x_train[:128], load_digits().y_train[:128]
+    a, b = (runs.accumulate(each, x, y, 128) for each in (net, same))
+    np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_what_the_stored_ghosts_say():
+    found = runs.ghosts()
+    for size in (64, 32, 16, 8):
+        assert found.lower(size, 128) >= 9
+    # Against no batch norm it depends on the inputs and on the number of images.
+    assert 2 <= found.lower(8, None) <= 8
+    assert found.lower(128, None) <= 1
+    assert found.lower(8, None, 0.1, standardized=True) == 10
+    assert found.lower(8, None, 0.1, images=None) >= 9
+    assert found.lower(8, 128, 1.0, standardized=True) < 6
+    training = [np.median(found.of(size)["training"]) for size in (128, 8)]
+    noisy = [np.median(found.of(size)["noisy training"]) for size in (128, 8)]
+    assert training[1] < training[0]
+    assert noisy[1] > 5 * noisy[0]
+
+
+def test_sorted_ghosts_lose_what_random_ones_do_not():
+    found = runs.sorted_ghosts(seeds=(3,), steps=60)
+    plain, as_dealt, by_digit = (
+        found.losses[key][0] for key in ((False, False), (True, False), (True, True))
+    )
+    assert found.losses[False, True][0] == pytest.approx(plain, rel=1e-6)
+    assert by_digit > 2 * as_dealt
+
+
+def test_dividing_is_the_half_that_costs():
+    losses = runs.halves_of_standardising(seeds=(3,)).losses
+    nothing, subtract, divide, both = (np.mean(losses[name]) for name in runs.HALVES)
+    assert subtract < 1.2 * nothing
+    assert min(divide, both) > 1.2 * nothing
+
+
+def test_a_batch_of_two_has_few_winners_and_never_the_same():
+    lots = runs.lottery(sizes=(2, 60), seeds=range(4))
+    assert max(lots.winners[2]) < 12
+    assert min(lots.winners[60]) > 250
+    assert np.median(lots.again[2]) == 0
+    assert np.median(lots.again[60]) > 0.9
+    assert np.median(lots.narrow[2]) < 0.1
+
+
+def test_what_is_held_still_stays_and_what_is_capped_is_not_thrown():
+    free, output, still, capped = (runs.small_batch(3, arm, 2) for arm in runs.SMALL[1:])
+    assert free["largest"] > 20
+    assert output["largest"] == still["largest"] == 0.0
+    # γ and β are trained in the one and not in the other.
+    assert output["accuracy"] != still["accuracy"]
+    assert 0 < capped["largest"] < 1
+
+
+def test_what_the_stored_small_batches_say():
+    found = runs.small_batches()
+    plain, free, output, still, capped = (
+        np.array(found.of(arm)["accuracy"]) for arm in runs.SMALL
+    )
+    soft, soft_output = (
+        np.array(found.of(arm, epsilon=runs.SOFT)["accuracy"]) for arm in runs.SMALL[1:3]
+    )
+    assert np.mean(free < output) > 0.9
+    assert np.mean(capped < output) > 0.9
+    assert np.mean(free < capped) > 0.9
+    assert np.mean(still < output) > 0.7
+    assert np.mean(soft > soft_output) > 0.9
+    assert np.median(output) + 0.1 < np.median(soft) < np.median(plain)
+    moved = found.of(runs.SMALL[1])
+    assert 0.1 < np.median(moved["still"]) < 0.35
+    assert 0.5 < np.median(moved["median"]) < 2
+    assert np.median(moved["largest"]) > 100
+    # At the smallest rate the output layer alone is not the better one.
+    assert (
+        np.mean(
+            np.array(found.of(runs.SMALL[1], rate=0.005)["accuracy"])
+            > found.of(runs.SMALL[2], rate=0.005)["accuracy"]
+        )
+        > 0.7
+    )
+
+
+def test_accumulation_is_ghost_batches_and_not_a_large_batch():
+    found = runs.accumulated(parts=(64, 8, 2), seeds=(5, 6))
+    assert found.without.max() < 1e-12
+    assert found.ghosts.max() < 1e-8
+    assert 0.1 < found.with_bn[:, 0].max() < 0.6
+    assert found.with_bn[:, 2].min() > 5
+
+
+def test_accumulated_steps_take_the_path_of_ghost_batches():
+    x, y = load_digits().x_train[:32], load_digits().y_train[:32]
+    ghost, small = (
+        runs.ghost_network(8, 0),
+        mlp(SIZES, ReLU, BatchNorm, rng=np.random.default_rng(0)),
+    )
+    optimizers = GradientDescent(0.1), GradientDescent(0.1)
+    for _ in range(3):
+        gradients = runs.accumulate(ghost, x, y, 32), runs.accumulate(small, x, y, 8)
+        for net, optimizer, gradient in zip((ghost, small), optimizers, gradients, strict=True):
+            optimizer.step(net.theta, gradient)
+    np.testing.assert_allclose(ghost.theta, small.theta, atol=1e-9)

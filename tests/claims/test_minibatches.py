@@ -39,10 +39,16 @@ def test_a09_the_batch_mean_varies_as_one_over_m(seeds):
 
 @each_triple
 def test_a14_ghost_batches_lower_the_test_loss(seeds):
-    ghost, whole = ([runs.ghost_run(s, size, steps=200) for s in seeds] for size in (8, 128))
-    assert median(r.test for r in ghost) < median(r.test for r in whole)
-    # What a regulariser does: the training loss is higher.
-    assert median(r.training for r in ghost) > 2 * median(r.training for r in whole)
+    ghost, whole, none = (
+        [runs.ghost_losses(s, size, steps=200) for s in seeds] for size in (8, 128, None)
+    )
+    assert median(r["test"] for r in ghost) < median(r["test"] for r in whole)
+    # Higher only while the noise is on: measured without it, the training loss falls as well.
+    noisy = "noisy training"
+    assert median(r[noisy] for r in ghost) > 2 * median(r[noisy] for r in whole)
+    assert median(r["training"] for r in ghost) < median(r["training"] for r in whole)
+    # The control: on 300 raw images batch norm as such has the higher test loss.
+    assert median(r["test"] for r in none) < median(r["test"] for r in whole)
 
 
 @each_triple

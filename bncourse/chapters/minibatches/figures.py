@@ -10,11 +10,15 @@ from matplotlib.axes import Axes
 from bncourse.chapters.minibatches.runs import (
     COMPANIES,
     ORDERS,
+    SMALL,
     TINY,
     BySize,
     Company,
+    Dealt,
     Ghost,
+    GhostLosses,
     MeanVariance,
+    SmallBatches,
     Sorted,
     Wobble,
 )
@@ -39,9 +43,12 @@ from bncourse.display.style import (
 __all__ = [
     "batch_mean_variance",
     "company",
+    "dealt_means",
     "ghost_batches",
+    "ghost_losses",
     "same_dot",
     "small_batches",
+    "small_outcomes",
     "sorted_batches",
     "strings",
     "wobble",
@@ -491,3 +498,171 @@ def sorted_batches(measured: Sorted) -> FigureWithWords:
         f"only, {measured.batches[1]} more than one."
     )
     return FigureWithWords(figure, words, measured.card)
+
+
+# --- Pages 4.1 Use the noise, and 4.2 Count what small batches lose
+
+
+def ghost_losses(found: GhostLosses) -> FigureWithWords:
+    """Draw training and test loss against the ghost size, in both modes, at rate 0.1.
+
+    Parameters
+    ----------
+    found : GhostLosses
+        From `bncourse.chapters.minibatches.runs.ghosts`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    sizes = [
+        size
+        for size, rate, standardized, images in found.values
+        if size is not None and rate == 0.1 and not standardized and images == 300
+    ]
+    sizes.sort()
+
+    def middle(size: int | None, key: str) -> float:
+        return float(np.median(found.of(size)[key]))
+
+    panels = (("training", "loss on the training images"), ("test", "loss on the test images"))
+    with style():
+        figure, axes = new_figure(7.2, 4.1, 1, 2, sharey=True)
+        for ax, (key, name) in zip(axes, panels, strict=True):
+            plain = found.of(None)[key]
+            ax.axhspan(min(plain), max(plain), color=WITHOUT, alpha=0.12, linewidth=0)
+            ax.axhline(middle(None, key), color=WITHOUT, linewidth=1.8)
+            for mode, marker, line in ((f"noisy {key}", "s", ":"), (key, "o", "-")):
+                for size in sizes:
+                    values = found.of(size)[mode]
+                    ax.loglog([size] * len(values), values, ".", color=WITH, alpha=0.3)
+                ax.loglog(sizes, [middle(size, mode) for size in sizes], marker + line, color=WITH)
+            ax.minorticks_off()
+            ax.set_xticks(sizes, [*map(str, sizes[:-1]), f"{sizes[-1]}\n(whole)"])
+            ax.set_yticks((0.01, 0.1, 1.0), ("0.01", "0.1", "1"))
+            ax.set_xlabel("normalised together")
+            ax.set_title(name, fontweight="normal", fontsize=11.5)
+        axes[0].set_ylabel("nats")
+        axes[0].set_ylim(bottom=0.25 * min(middle(size, "training") for size in sizes))
+        bold = {"fontweight": "bold", "textcoords": "offset points"}
+        axes[0].annotate(
+            "training mode",
+            (8, middle(8, "noisy training")),
+            xytext=(8, 8),
+            color=WITH,
+            **bold,
+        )
+        axes[0].annotate(
+            "evaluation mode", (8, middle(8, "training")), xytext=(-8, -24), color=WITH, **bold
+        )
+        axes[1].annotate(
+            "no batch norm",
+            (sizes[-1], middle(None, "test")),
+            xytext=(0, -22),
+            ha="right",
+            color=WITHOUT,
+            **bold,
+        )
+        title(figure, "From 128 down to 8: losses up while the noise is on, down when it is off")
+    said = [
+        f"in {mode} mode the training loss goes from {middle(sizes[-1], before + 'training'):.3f} "
+        f"to {middle(8, before + 'training'):.3f} and the test loss from "
+        f"{middle(sizes[-1], before + 'test'):.3f} to {middle(8, before + 'test'):.3f}"
+        for mode, before in (("training", "noisy "), ("evaluation", ""))
+    ]
+    words = (
+        f"From {sizes[-1]} to 8 examples normalised together, {'; '.join(said)}. Without batch "
+        f"norm they are {middle(None, 'training'):.3f} and {middle(None, 'test'):.3f}. At "
+        f"{sizes[0]} all four are above "
+        f"{10.0 ** np.floor(np.log10(middle(sizes[0], 'training'))):g}."
+    )
+    return FigureWithWords(figure, words, found.card)
+
+
+def dealt_means(dealt: Dealt) -> FigureWithWords:
+    """Draw m times the variance of the batch mean, drawn and dealt, with both formulas.
+
+    Parameters
+    ----------
+    dealt : Dealt
+        From `bncourse.chapters.minibatches.runs.dealt_means`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    m, n = dealt.sizes, dealt.population
+    replaced, without = np.median(dealt.replaced, axis=0), np.median(dealt.dealt, axis=0)
+    with style():
+        figure, ax = new_figure(6.4, 3.7)
+        fine = np.geomspace(m[0], n, 200)
+        ax.semilogx(fine, np.ones(200), color=GREY, linewidth=1.4)
+        ax.semilogx(fine, (n - fine) / (n - 1), color=GREEN, linewidth=1.4)
+        ax.semilogx(m, replaced, "o", color=GREY)
+        ax.semilogx(m, without, "s", color=GREEN)
+        ax.annotate("drawn, and put back: 1", (m[1], 1.06), color="#555555", fontweight="bold")
+        ax.annotate("dealt: (N − m)/(N − 1)", (m[1], 0.72), color=GREEN, fontweight="bold")
+        ax.minorticks_off()
+        ax.set_xticks(m, [f"{size:,}" for size in m], rotation=0)
+        labels = ax.get_xticklabels()
+        labels[-1].set_ha("left")
+        ax.set_ylim(0, 1.2)
+        ax.set_xlabel("examples in the batch, m")
+        ax.set_ylabel("variance of the mean, in σ²/m")
+        ax.set_title("Dealing helps when the batch is a large part of the set")
+    words = (
+        f"Drawn with replacement, the variance of a batch's mean is between "
+        f"{replaced.min():.2f} and {replaced.max():.2f} times σ²/m at every size; dealt from "
+        f"{n:,} examples it is {without[0]:.2f} times σ²/m at m = {m[0]}, "
+        + join(
+            [f"{value:.2f} at {size:,}" for value, size in zip(without[-3:], m[-3:], strict=True)]
+        )
+        + "."
+    )
+    return FigureWithWords(figure, words, dealt.card)
+
+
+#: The rows of `small_outcomes`: arm, ε, and what the figure calls it.
+OUTCOMES = (
+    (SMALL[0], 1e-5, "without batch norm"),
+    (SMALL[1], 1e-5, "with batch norm"),
+    (SMALL[2], 1e-5, "only output layer trained"),
+    (SMALL[3], 1e-5, "hidden w held still"),
+    (SMALL[4], 1e-5, "steps of hidden w capped"),
+    (SMALL[1], 0.1, "all trained, ε = 0.1"),
+    (SMALL[2], 0.1, "only output layer, ε = 0.1"),
+)
+
+
+def small_outcomes(found: SmallBatches) -> FigureWithWords:
+    """Draw the test accuracies after 600 steps on batches of two, one dot a network.
+
+    Parameters
+    ----------
+    found : SmallBatches
+        From `bncourse.chapters.minibatches.runs.small_batches`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    said = []
+    with style():
+        figure, ax = new_figure(6.4, 4.0)
+        for row, (arm, epsilon, name) in enumerate(OUTCOMES):
+            values = np.sort(found.of(arm, epsilon=epsilon)["accuracy"])
+            colour = (WITHOUT, WITH)[row] if row < 2 else GREY
+            at = -row + 0.3 * np.linspace(-1, 1, len(values))
+            ax.plot(values, at, ".", color=colour, alpha=0.7)
+            middle = float(np.median(values))
+            ax.plot([middle, middle], [-row - 0.38, -row + 0.38], color=INK, linewidth=2.4)
+            said.append(f"{middle:.1f} {name}")
+        ax.axvline(0.1, color="#555555", linewidth=1, linestyle=":")
+        ax.annotate("guessing", (0.11, 0.42), color="#555555", fontsize=10)
+        ax.set_yticks(-np.arange(len(OUTCOMES)), [name for *_, name in OUTCOMES])
+        ax.set_xlim(0, 1)
+        ax.set_ylim(-len(OUTCOMES) + 0.4, 0.75)
+        ax.set_xlabel("test accuracy after 600 steps on batches of two")
+        ax.set_title("Capping the throws mends little, a large ε mends most", x=-0.45)
+    words = f"Median test accuracies after 600 steps on batches of two: {join(said)}."
+    return FigureWithWords(figure, words, found.card)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -1012,3 +1013,691 @@ def gradient_biases(seeds: Sequence[int] = FIVE) -> GradientBias:
             values = np.array(stored.select(batch_norm=bn, steps=steps))
             average[steps, bn], single[steps, bn] = values[..., 0], values[..., 1]
     return GradientBias(tuple(DEALINGS), average, single)
+
+
+# --- Pages 4.1 Use the noise, and 4.2 Count what small batches lose
+
+#: The seeds where five are too few to tell arms apart.
+TEN = tuple(range(10))
+#: Examples in a batch of page 4.1.
+WHOLE = 128
+
+
+def _loss(net: Sequential, x: Floats, y: Integers, training: bool) -> float:
+    return float(SoftmaxCrossEntropy()(net.forward(x, training=training), y)[0])
+
+
+def _noisy_loss(net: Sequential, x: Floats, y: Integers, seed: int, draws: int = 10) -> float:
+    """Return the mean loss over random batches in training mode."""
+    rng = np.random.default_rng(seed)
+    with preserve_statistics(net):
+        batches = [rng.permutation(len(x))[:WHOLE] for _ in range(draws)]
+        return float(np.mean([_loss(net, x[batch], y[batch], True) for batch in batches]))
+
+
+def ghost_losses(
+    seed: int,
+    ghost_size: int | None,
+    rate: float = 0.1,
+    standardized: bool = False,
+    images: int | None = 300,
+    steps: int = 300,
+    digits: Digits | None = None,
+) -> dict[str, float]:
+    """Train on few images in batches of 128 that are normalised in parts, and take all losses.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    ghost_size : int or None
+        Examples that are normalised together; 128 is ordinary batch norm, None is none.
+    rate : float
+        Learning rate.
+    standardized : bool
+        Whether each pixel is, by the whole training set.
+    images : int or None
+        Training images, the first ones; None for all.
+    steps : int
+        Updates.
+    digits : Digits, optional
+        Instead of the digits.
+
+    Returns
+    -------
+    dict of str to float
+        Losses in nats: ``"training"`` and ``"test"`` in evaluation mode, with the statistics of
+        the training images; ``"noisy training"`` and ``"noisy test"`` in training mode, over ten
+        random batches of 128. Without batch norm the modes don't differ. And ``"accuracy"``, of
+        the test images in evaluation mode.
+    """
+    digits = load_digits(standardized=standardized) if digits is None else digits
+    weights, order = np.random.default_rng(seed).spawn(2)
+    rng = np.random.default_rng(int(weights.integers(2**31)))
+    norm: Callable[[int], BatchNorm] | None = None
+    if ghost_size is not None:
+        norm = (lambda n: GhostBatchNorm(n, ghost_size)) if ghost_size < WHOLE else BatchNorm
+    net = mlp(sizes_for(digits), ReLU, norm, rng=rng)
+    x, y = digits.x_train[:images], digits.y_train[:images]
+    take_down(
+        activation="ReLU",
+        arm=_ghost_arm(ghost_size),
+        learning_rate=rate,
+        init="he",
+        inputs=describe_inputs(digits.x_train),
+        sizes="-".join(map(str, sizes_for(digits))),
+        batch_size=WHOLE,
+        steps=steps,
+        seed=seed,
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        train(
+            net,
+            x,
+            y,
+            optimizer=GradientDescent(rate),
+            batch_size=WHOLE,
+            steps=steps,
+            rng=order,
+            drop_last=True,
+        )
+    found = {}
+    if net.batch_norms:
+        found["noisy training"] = _noisy_loss(net, x, y, seed)
+        found["noisy test"] = _noisy_loss(net, digits.x_test, digits.y_test, seed)
+        set_statistics(net, population_statistics(net, x))
+    found["training"] = _loss(net, x, y, False)
+    found["test"] = _loss(net, digits.x_test, digits.y_test, False)
+    for name in ("training", "test"):
+        found.setdefault(f"noisy {name}", found[name])
+    return found | {"accuracy": accuracy(net, digits.x_test, digits.y_test)}
+
+
+def _ghost_arm(ghost_size: int | None) -> str:
+    if ghost_size is None:
+        return "without batch norm"
+    return "with batch norm" if ghost_size == WHOLE else f"ghosts of {ghost_size}"
+
+
+GHOST_SIZES = (None, 128, 64, 32, 16, 8, 4, 2)
+GHOST_RATES = (0.1, 0.3, 1.0)
+# In batches of two, and where a plain network diverges, losses are chaotic.
+GHOST_LOSSES = StoredRun(
+    "ghost_losses",
+    ghost_losses,
+    [{"ghost_size": size, "rate": 0.1} for size in GHOST_SIZES]
+    + [{"ghost_size": size, "rate": rate} for rate in GHOST_RATES[1:] for size in (None, 128, 8)]
+    + [
+        {"ghost_size": size, "rate": rate, "standardized": True}
+        for rate in GHOST_RATES
+        for size in (None, 128, 8)
+    ]
+    + [
+        {"ghost_size": size, "rate": rate, "images": None}
+        for rate in GHOST_RATES[:2]
+        for size in (None, 128, 8)
+    ],
+    TEN,
+    tolerance=0.05,
+    edge=0.12,
+)
+
+
+@dataclass(frozen=True)
+class GhostLosses:
+    """Losses after training in batches of 128 that are normalised in parts.
+
+    Attributes
+    ----------
+    values : dict
+        By ghost size (None for no batch norm), rate, whether inputs are standardised, and
+        training images (None for all): each quantity of `ghost_losses`, one value a seed.
+    card : Card
+    """
+
+    values: dict[tuple[int | None, float, bool, int | None], dict[str, list[float]]]
+    card: Card | None = None
+
+    def of(
+        self,
+        ghost_size: int | None,
+        rate: float = 0.1,
+        standardized: bool = False,
+        images: int | None = 300,
+    ) -> dict[str, list[float]]:
+        """Return the quantities of one setting."""
+        return self.values[ghost_size, rate, standardized, images]
+
+    def lower(
+        self,
+        one: int | None,
+        other: int | None,
+        rate: float = 0.1,
+        standardized: bool = False,
+        images: int | None = 300,
+    ) -> int:
+        """Return on how many seeds the test loss in evaluation mode is lower with one arm."""
+        a, b = (self.of(size, rate, standardized, images)["test"] for size in (one, other))
+        return sum(u < v for u, v in zip(a, b, strict=True))
+
+
+@measured(
+    question="What does normalising a batch of 128 in parts do to the losses?",
+    control="No batch norm, and ordinary batch norm over the 128, with the same weights and "
+    "batches; other rates, standardised inputs, and all 1,437 training images instead of 300.",
+    mode="Losses in training mode are over random batches of 128, normalised as in training; "
+    "losses and accuracies in evaluation mode have the statistics of the training images.",
+)
+def ghosts(seeds: Sequence[int] | None = None) -> GhostLosses:
+    """Return the stored runs over ghost size, rate, inputs and training images."""
+    values = {}
+    for point, results in _by_point(GHOST_LOSSES, seeds):
+        setting = (
+            point["ghost_size"],
+            point["rate"],
+            point.get("standardized", False),
+            point.get("images", 300),
+        )
+        values[setting] = {key: [result[key] for result in results] for key in results[0]}
+    return GhostLosses(values)
+
+
+def _by_point(
+    stored: StoredRun, seeds: Sequence[int] | None
+) -> list[tuple[dict[str, Any], list[dict[str, float]]]]:
+    points: list[tuple[dict[str, Any], list[dict[str, float]]]] = []
+    for run in stored.load(seeds).runs:
+        if not points or points[-1][0] != run.settings:
+            points.append((dict(run.settings), []))
+        points[-1][1].append(run.result)
+    return points
+
+
+#: What is done to each pixel in `halves_of_standardising`.
+HALVES = ("nothing", "subtract the mean", "divide by the deviation", "both")
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Test losses without batch norm, by what was done to the pixels; one value a seed.
+
+    Attributes
+    ----------
+    losses : dict of str to list of float
+    card : Card
+    """
+
+    losses: dict[str, list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Which half of standardising the pixels raises the test loss, on 300 images?",
+    control="Each half by itself, and the pixels as they are, with the same weights and batches.",
+    mode="No batch norm, so the two modes don't differ.",
+)
+def halves_of_standardising(seeds: Sequence[int] = (0, 1, 2, 3, 4), rate: float = 0.1) -> Halves:
+    """Train without batch norm on pixels that are centred, divided, or both."""
+    raw = load_digits()
+    mean, deviation = raw.x_train.mean(axis=0), raw.x_train.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    losses = {}
+    for name in HALVES:
+        shift = mean if name in HALVES[1::2] else 0.0
+        scale = deviation if name in HALVES[2:] else 1.0
+        digits = raw._replace(
+            x_train=(raw.x_train - shift) / scale, x_test=(raw.x_test - shift) / scale
+        )
+        losses[name] = [ghost_losses(seed, None, rate, digits=digits)["test"] for seed in seeds]
+    return Halves(losses)
+
+
+@dataclass(frozen=True)
+class SortedGhosts:
+    """Losses with ghosts of 8 that are cut from each batch as it is, or sorted by digit.
+
+    Attributes
+    ----------
+    losses : dict of (bool, bool) to list of float
+        By batch norm and whether each batch was sorted: the test loss, one value a seed.
+    accuracies : dict of (bool, bool) to list of float
+        Likewise.
+    card : Card
+    """
+
+    losses: dict[tuple[bool, bool], list[float]]
+    accuracies: dict[tuple[bool, bool], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="What if each batch of 128 is sorted by digit before it is cut into ghosts of 8?",
+    control="The same batches as they were dealt; and the same two orders without batch norm.",
+    mode="Evaluation mode, with the statistics of the 300 training images.",
+)
+def sorted_ghosts(
+    seeds: Sequence[int] = (0, 1, 2, 3, 4), steps: int = 300, images: int = 300
+) -> SortedGhosts:
+    """Train on the same batches at rate 0.1, sorted by digit within each batch or not."""
+    digits = load_digits()
+    x, y = digits.x_train[:images], digits.y_train[:images]
+    losses: dict[tuple[bool, bool], list[float]] = {}
+    accuracies: dict[tuple[bool, bool], list[float]] = {}
+    for with_bn in (False, True):
+        for by_digit in (False, True):
+            ended = []
+            for seed in seeds:
+                take_down(
+                    activation="ReLU",
+                    arm="ghosts of 8" if with_bn else "without batch norm",
+                    learning_rate=0.1,
+                    init="he",
+                    inputs=describe_inputs(x),
+                    sizes="-".join(map(str, SIZES)),
+                    batch_size=WHOLE,
+                    steps=steps,
+                    seed=seed,
+                )
+                net = (
+                    ghost_network(8, seed)
+                    if with_bn
+                    else mlp(SIZES, ReLU, None, rng=np.random.default_rng(seed))
+                )
+                order, optimizer = np.random.default_rng(seed), GradientDescent(0.1)
+                for _ in range(steps):
+                    batch = order.permutation(images)[:WHOLE]
+                    if by_digit:
+                        batch = batch[np.argsort(y[batch], kind="stable")]
+                    backpropagate(net, x[batch], y[batch])
+                    optimizer.step(net.theta, net.dtheta)
+                if with_bn:
+                    set_statistics(net, population_statistics(net, x))
+                ended.append(
+                    (
+                        _loss(net, digits.x_test, digits.y_test, False),
+                        accuracy(net, digits.x_test, digits.y_test),
+                    )
+                )
+            losses[with_bn, by_digit] = [loss for loss, _ in ended]
+            accuracies[with_bn, by_digit] = [right for _, right in ended]
+    return SortedGhosts(losses, accuracies)
+
+
+def deals(values: Sequence[float], m: int) -> list[tuple[tuple[float, ...], float, float]]:
+    """Return every hand of `m` cards that can be dealt, with its mean and its variance."""
+    return [(hand, float(np.mean(hand)), float(np.var(hand))) for hand in combinations(values, m)]
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """The variance of a batch's mean, times m, in units of σ²; averaged over units.
+
+    Attributes
+    ----------
+    sizes : array, shape (k,)
+        m.
+    replaced, dealt : array, shape (seeds, k)
+        Batches drawn with replacement, and dealt without, as in an epoch.
+    spread : array, shape (seeds, k)
+        Deviation of a batch's variance over σ², in batches drawn with replacement.
+    population : int
+        N: examples in the set.
+    card : Card
+    """
+
+    sizes: Integers
+    replaced: Floats
+    dealt: Floats
+    spread: Floats
+    population: int
+    card: Card | None = None
+
+
+@measured(
+    question="How far does the mean of a batch scatter around that of the training set?",
+    control="Batches drawn with replacement, whose examples are independent.",
+    mode="z of the first layer at the start, 200 batches of each size; nothing is trained.",
+)
+def dealt_means(
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    sizes: Sequence[int] = (2, 8, 60, 128, 256, 512, 1024, 1400),
+    draws: int = 200,
+) -> Dealt:
+    """Draw and deal batches of each size, and compare their statistics with the whole set's."""
+    x = load_digits().x_train
+    rows: dict[str, list[list[float]]] = {"replaced": [], "dealt": [], "spread": []}
+    for seed in seeds:
+        take_down(inputs=describe_inputs(x), sizes="64-100", init="he", seed=seed)
+        rng = np.random.default_rng(seed)
+        z = Dense(64, 100, bias=False, rng=rng).forward(x, training=False)
+        z = (z - z.mean(axis=0)) / z.std(axis=0)
+        for row in rows.values():
+            row.append([])
+        for m in sizes:
+            # How often each example is in each batch.
+            hands = {
+                "replaced": rng.multinomial(m, np.full(len(x), 1 / len(x)), draws),
+                "dealt": rng.permuted(np.tile(np.arange(len(x)) < m, (draws, 1)), axis=1),
+            }
+            for name, hand in hands.items():
+                means = hand @ z / m
+                rows[name][-1].append(float(m * np.mean(means**2)))
+                if name == "replaced":
+                    variances = hand @ z**2 / m - means**2
+                    rows["spread"][-1].append(float(variances.std(axis=0).mean()))
+    replaced, dealt, spread = (np.array(rows[name]) for name in ("replaced", "dealt", "spread"))
+    return Dealt(np.array(sizes), replaced, dealt, spread, len(x))
+
+
+def hidden_layers(net: Sequential) -> list[Dense]:
+    """Return all `Dense` layers but the last."""
+    return [layer for layer in net.layers if isinstance(layer, Dense)][:-1]
+
+
+@dataclass(frozen=True)
+class Lottery:
+    """Who gets the gradient of one batch, at the start.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        m.
+    winners : dict of int to list of float
+        Hidden units, of 300, that hold 99 % of the squared gradient of the hidden weights.
+    again : dict of int to list of float
+        Share of them that is among the winners of another batch.
+    narrow : dict of int to list of float
+        Median deviation of z over the batch among the winners, over that of all units.
+    card : Card
+    """
+
+    sizes: tuple[int, ...]
+    winners: dict[int, list[float]]
+    again: dict[int, list[float]]
+    narrow: dict[int, list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="How many of the 300 hidden units hold 99 % of the squared gradient of a batch?",
+    control="Larger batches, in the same networks; and a second batch of the same size.",
+    mode="Gradients in training mode, networks at their start.",
+)
+def lottery(sizes: Sequence[int] = (2, 3, 4, 60), seeds: Sequence[int] = range(20)) -> Lottery:
+    """Return who gets the gradient, in a network and two batches of its own for each seed."""
+    digits = load_digits()
+    winners: dict[int, list[float]] = {m: [] for m in sizes}
+    again: dict[int, list[float]] = {m: [] for m in sizes}
+    narrow: dict[int, list[float]] = {m: [] for m in sizes}
+    for seed in seeds:
+        for m in sizes:
+            rng = np.random.default_rng(seed)
+            net = mlp(SIZES, ReLU, rng=rng)
+            take_down(
+                activation="ReLU",
+                arm="with batch norm",
+                init="he",
+                inputs=describe_inputs(digits.x_train),
+                sizes="-".join(map(str, SIZES)),
+                batch_size=m,
+                seed=seed,
+            )
+            dealt = rng.permutation(len(digits.x_train))
+            first, deviations = _winners(net, dealt[:m])
+            second, _ = _winners(net, dealt[m : 2 * m])
+            winners[m].append(float(len(first)))
+            again[m].append(len(first & second) / len(first))
+            narrow[m].append(float(np.median(deviations[list(first)]) / np.median(deviations)))
+    return Lottery(tuple(sizes), winners, again, narrow)
+
+
+def _winners(net: Sequential, batch: Integers) -> tuple[set[int], Floats]:
+    """Return the units that hold 99 % of the squared gradient, and each unit's deviation."""
+    digits = load_digits()
+    backpropagate(net, digits.x_train[batch], digits.y_train[batch])
+    squares = np.concatenate(
+        [np.sum(layer.grads["w"] ** 2, axis=1) for layer in hidden_layers(net)]
+    )
+    order = np.argsort(squares)[::-1]
+    shares = np.cumsum(squares[order]) / squares.sum()
+    count = 1 + int(np.searchsorted(shares, 0.99))
+    caches = [norm.cache for norm in net.batch_norms]
+    variances = np.concatenate([cache.var for cache in caches if cache is not None])
+    return {int(unit) for unit in order[:count]}, np.sqrt(variances)
+
+
+#: What `small_batch` trains.
+SMALL = (
+    "without batch norm",
+    "with batch norm",
+    "only the output layer",
+    "hidden weights still",
+    "hidden weights capped",
+)
+#: How far a unit's weights may move in a step, in their length, where they are capped.
+CAP = 0.01
+
+
+def small_batch(
+    seed: int, arm: str, batch_size: int, rate: float = 0.05, epsilon: float = 1e-5
+) -> dict[str, float]:
+    """Train for 600 steps on small batches, and see how far each hidden unit's weights move.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    arm : str
+        One of `SMALL`; all but the first with batch norm. With the third the hidden layers keep
+        their initial weights, γ and β; with the fourth their weights; with the last no unit's
+        weights move by more than `CAP` of their length in a step.
+    batch_size : int
+        m.
+    rate : float
+        Learning rate.
+    epsilon : float
+        Of batch norm.
+
+    Returns
+    -------
+    dict of str to float
+        ``"accuracy"``, of the test images with the statistics of the whole training set; over
+        the 300 hidden units, the distance of the weights from their start in units of their
+        length: ``"median"``, ``"ninth"`` (the 90 % quantile), ``"largest"``; and ``"still"``, the
+        share of the units that moved by less than a tenth.
+    """
+    start: list[Floats] = []
+
+    def after_backward(net: Sequential) -> None:
+        if not start:
+            start.extend(layer.w.copy() for layer in hidden_layers(net))
+        for layer in net.layers[:-1]:
+            for name, gradient in layer.grads.items():
+                if arm == SMALL[2] or (arm == SMALL[3] and name == "w"):
+                    gradient[...] = 0.0
+        if arm == SMALL[4]:
+            for dense in hidden_layers(net):
+                gradient = dense.grads["w"]
+                length = np.linalg.norm(gradient, axis=1, keepdims=True)
+                most = CAP * np.linalg.norm(dense.w, axis=1, keepdims=True) / rate
+                gradient *= np.minimum(1.0, most / np.maximum(length, 1e-300))
+
+    if epsilon != 1e-5:
+        take_down(arm=f"with batch norm, ε = {epsilon:g}")
+    if arm not in SMALL[:2]:
+        take_down(arm=arm)
+
+    def norm(n: int) -> BatchNorm:
+        return BatchNorm(n, epsilon=epsilon)
+
+    norm.__name__ = "with batch norm"
+    with np.errstate(over="ignore", invalid="ignore"):
+        net, _ = train_digits(
+            seed,
+            ReLU,
+            arm != SMALL[0],
+            rate,
+            600,
+            batch_size=batch_size,
+            drop_last=True,
+            norm=norm,
+            after_backward=after_backward,
+        )
+    moved = np.concatenate(
+        [
+            np.linalg.norm(layer.w - w, axis=1) / np.linalg.norm(w, axis=1)
+            for layer, w in zip(hidden_layers(net), start, strict=True)
+        ]
+    )
+    return {
+        "accuracy": full_statistics_accuracy(net, load_digits()),
+        "median": float(np.median(moved)),
+        "ninth": float(np.quantile(moved, 0.9)),
+        "largest": float(moved.max()),
+        "still": float(np.mean(moved < 0.1)),
+    }
+
+
+#: An ε that the variance of a unit, about 1, can be compared with.
+SOFT = 0.1
+OTHER_RATES = (0.005, 0.2)
+TWENTY = tuple(range(20))
+# What batches of two learn is chaotic.
+SMALL_BATCHES = StoredRun(
+    "small_batches",
+    small_batch,
+    [{"arm": arm, "batch_size": 2} for arm in SMALL]
+    + [{"arm": arm, "batch_size": 2, "epsilon": SOFT} for arm in SMALL[1:3]]
+    + [{"arm": arm, "batch_size": 2, "rate": r} for r in OTHER_RATES for arm in SMALL[:3]]
+    + [{"arm": SMALL[1], "batch_size": m} for m in (3, 4, 8, 60)],
+    TWENTY,
+    tolerance=0.25,
+    edge=0.5,
+)
+
+
+@dataclass(frozen=True)
+class SmallBatches:
+    """What becomes of networks that are trained on small batches.
+
+    Attributes
+    ----------
+    values : dict
+        By arm, batch size, rate and ε: each quantity of `small_batch`, one value a seed.
+    card : Card
+    """
+
+    values: dict[tuple[str, int, float, float], dict[str, list[float]]]
+    card: Card | None = None
+
+    def of(
+        self, arm: str, batch_size: int = 2, rate: float = 0.05, epsilon: float = 1e-5
+    ) -> dict[str, list[float]]:
+        """Return the quantities of one setting."""
+        return self.values[arm, batch_size, rate, epsilon]
+
+
+@measured(
+    question="What becomes of a network that is trained on batches of two?",
+    control="The same weights and batches without batch norm; with only the output layer "
+    "trained; with the hidden weights held still, or their steps capped; and larger batches.",
+    mode="Weights in training; test accuracy with the statistics of the whole training set.",
+)
+def small_batches(seeds: Sequence[int] | None = None) -> SmallBatches:
+    """Return the stored runs over arms, batch sizes, rates and ε."""
+    values = {}
+    for point, results in _by_point(SMALL_BATCHES, seeds):
+        setting = (
+            point["arm"],
+            point["batch_size"],
+            point.get("rate", 0.05),
+            point.get("epsilon", 1e-5),
+        )
+        values[setting] = {key: [result[key] for result in results] for key in results[0]}
+    return SmallBatches(values)
+
+
+def accumulate(net: Sequential, x: Floats, y: Integers, part: int) -> Floats:
+    """Return the mean of the gradients of equal parts of a batch, all at the same weights.
+
+    Parameters
+    ----------
+    net : Sequential
+    x, y : array
+        The batch; its length is a multiple of `part`.
+    part : int
+        Examples in a part.
+
+    Returns
+    -------
+    array
+        Like ``net.dtheta``.
+    """
+    total = np.zeros_like(net.dtheta)
+    starts = range(0, len(x), part)
+    for start in starts:
+        backpropagate(net, x[start : start + part], y[start : start + part])
+        total += net.dtheta
+    return total / len(starts)
+
+
+@dataclass(frozen=True)
+class Accumulated:
+    """Accumulated gradients beside those of the whole batch, at the start.
+
+    Attributes
+    ----------
+    parts : tuple of int
+        Examples in a part of the batch of 128.
+    without, with_bn : array, shape (seeds, parts)
+        Distance from the gradient of the whole batch, over the length of that.
+    ghosts : array, shape (seeds, parts)
+        With batch norm, distance from the gradient of the whole batch with ghosts of that size.
+    card : Card
+    """
+
+    parts: tuple[int, ...]
+    without: Floats
+    with_bn: Floats
+    ghosts: Floats
+    card: Card | None = None
+
+
+@measured(
+    question="Is the mean of the gradients of small parts the gradient of the batch of 128?",
+    control="The same weights and parts without batch norm.",
+    mode="Gradients in training mode, networks at their start.",
+)
+def accumulated(
+    parts: Sequence[int] = (64, 32, 8, 4, 2), seeds: Sequence[int] = (0, 1, 2, 3, 4)
+) -> Accumulated:
+    """Return how far accumulated gradients are from those of the whole batch."""
+    digits = load_digits()
+    rows: list[list[list[float]]] = []
+    for seed in seeds:
+        order = np.random.default_rng(seed).permutation(len(digits.x_train))[:WHOLE]
+        x, y = digits.x_train[order], digits.y_train[order]
+        for arm in ("without batch norm", "with batch norm"):
+            take_down(
+                activation="ReLU",
+                arm=arm,
+                init="he",
+                inputs=describe_inputs(digits.x_train),
+                sizes="-".join(map(str, SIZES)),
+                batch_size=WHOLE,
+                seed=seed,
+            )
+        row: list[list[float]] = [[], [], []]
+        for part in parts:
+            for k, norm in enumerate((None, BatchNorm)):
+                net = mlp(SIZES, ReLU, norm, rng=np.random.default_rng(seed))
+                gradient = accumulate(net, x, y, part)
+                row[k].append(_apart(gradient, accumulate(net, x, y, WHOLE)))
+            in_parts = ghost_network(part, seed)
+            row[2].append(_apart(gradient, accumulate(in_parts, x, y, WHOLE)))
+        rows.append(row)
+    return Accumulated(tuple(parts), *np.array(rows).swapaxes(0, 1))
+
+
+def _apart(a: Floats, b: Floats) -> float:
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
