@@ -25,17 +25,6 @@ from .checks import (
 EXPLORABLES = ("batch_mates",)
 
 
-def mean_variance(power):
-    sizes = np.array([2.0, 4, 8, 16, 32, 64])
-    return record(
-        runs.MeanVariance,
-        sizes=sizes,
-        replaced=sizes**power,
-        dealt=0.5 / sizes,
-        population=1437,
-    )
-
-
 CARD = Card("Why?", "None.", "Training.", {"seed": [0]})
 
 
@@ -61,13 +50,6 @@ def sorted_batches(pure, mixed):
     return runs.Sorted(of(0.9), of(pure), of(mixed), (15, 9), CARD)
 
 
-def ghosts(best):
-    return {
-        size: [record(runs.Ghost, training=0.1, test=0.2 + (size != best), accuracy=0.9)]
-        for size in (2, 8, 128)
-    }
-
-
 def tiny_batches(with_bn):
     rows = ({1: 0.7, 2: 0.9, 4: 0.9}, with_bn, {2: 0.7, 4: 0.7})
     return runs.BySize(
@@ -81,10 +63,6 @@ def tiny_batches(with_bn):
 
 #: For each figure two calls, and what the words must say after each.
 CALLS = {
-    "batch_mean_variance": [
-        ((mean_variance(-1.0),), r"slope −1\.00 .* 0\.5 times σ²/m at m = 64"),
-        ((mean_variance(-2.0),), r"slope −2\.00"),
-    ],
     "company": [
         (
             (company(0.8, 0.1),),
@@ -113,10 +91,6 @@ CALLS = {
             r"digit, pure: 3\.50 without and 2\.50 .* 15 hold one .*, 9",
         ),
         ((sorted_batches(2.0, 3.0),), r"digit, mixed: 3\.00 without and 2\.00 .* costs 2\.30"),
-    ],
-    "ghost_batches": [
-        ((ghosts(8),), r"From 128 to 8 .* from 1\.20 to 0\.20"),
-        ((ghosts(2),), r"From 128 to 2 .* from 1\.20 to 0\.20"),
     ],
     "small_batches": [
         ((tiny_batches({2: 0.2, 4: 0.9}),), r"more than 0\.3 below that without in batches of 2,"),

@@ -15,9 +15,7 @@ from bncourse.chapters.minibatches.runs import (
     BySize,
     Company,
     Dealt,
-    Ghost,
     GhostLosses,
-    MeanVariance,
     SmallBatches,
     Sorted,
     Wobble,
@@ -25,7 +23,6 @@ from bncourse.chapters.minibatches.runs import (
 from bncourse.display import FigureWithWords
 from bncourse.display.figure import true_minus
 from bncourse.display.style import (
-    BLUE,
     CARD,
     GREEN,
     GREY,
@@ -41,10 +38,8 @@ from bncourse.display.style import (
 )
 
 __all__ = [
-    "batch_mean_variance",
     "company",
     "dealt_means",
-    "ghost_batches",
     "ghost_losses",
     "same_dot",
     "small_batches",
@@ -53,95 +48,6 @@ __all__ = [
     "strings",
     "wobble",
 ]
-
-
-def batch_mean_variance(measured: MeanVariance) -> FigureWithWords:
-    """Draw the variance of the batch mean against the batch size, with both formulas.
-
-    Parameters
-    ----------
-    measured : MeanVariance
-        From `bncourse.chapters.minibatches.runs.batch_mean_variance`.
-
-    Returns
-    -------
-    FigureWithWords
-    """
-    m, n = measured.sizes, measured.population
-    with style():
-        figure, ax = new_figure(6.4, 4.0)
-        ax.loglog(m, 1 / m, color=GREY, linewidth=1.4)
-        ax.loglog(m, (n - m) / (n - 1) / m, color=BLUE, linewidth=1.4)
-        ax.loglog(m, measured.replaced, "o", color=GREY)
-        ax.loglog(m, measured.dealt, "s", color=BLUE)
-        ax.annotate(
-            "drawn with replacement: σ²/m", (m[3], 2.0 / m[3]), color="#555555", fontweight="bold"
-        )
-        ax.annotate(
-            "dealt without: σ²/m · (N−m)/(N−1)", (m[0], 0.0035), color=BLUE, fontweight="bold"
-        )
-        ax.set_xlabel("examples in the batch, m")
-        ax.set_ylabel("variance of the batch mean, in σ²")
-        ax.set_title("The batch mean scatters like σ²/m, and less when dealt")
-    words = (
-        f"On logarithmic axes the variance of the batch mean falls with slope "
-        f"−{-measured.slope():.2f} in m; dealt without replacement from {n:,} examples, it is "
-        f"{measured.dealt[-1] * m[-1]:.1f} times σ²/m at m = {m[-1]:.0f}."
-    )
-    return FigureWithWords(figure, words)
-
-
-def ghost_batches(runs: dict[int, list[Ghost]]) -> FigureWithWords:
-    """Draw the training and the test loss against the size of the ghost batch.
-
-    Parameters
-    ----------
-    runs : dict of int to list of Ghost
-        The seeds' runs, by ghost size; the largest size is ordinary batch norm.
-
-    Returns
-    -------
-    FigureWithWords
-    """
-    sizes = sorted(runs)
-    medians = {
-        size: Ghost(*(float(np.median(v)) for v in zip(*runs[size], strict=True)))
-        for size in sizes
-    }
-    with style():
-        figure, ax = new_figure(6.4, 4.0)
-        for field, colour in (("training", GREY), ("test", BLUE)):
-            for size in sizes:
-                values = [getattr(run, field) for run in runs[size]]
-                ax.loglog([size] * len(values), values, "o", color=colour, alpha=0.35)
-            ax.loglog(sizes, [getattr(medians[s], field) for s in sizes], "o-", color=colour)
-        whole = medians[sizes[-1]]
-        options = {"textcoords": "offset points", "fontweight": "bold", "ha": "right"}
-        ax.annotate("test loss", (sizes[-1], whole.test), xytext=(0, 12), color=BLUE, **options)
-        ax.annotate(
-            "training loss",
-            (sizes[-1], whole.training),
-            xytext=(0, 22),
-            color="#555555",
-            **options,
-        )
-        ax.minorticks_off()
-        ax.set_xticks(sizes, [*map(str, sizes[:-1]), f"{sizes[-1]}\n(whole batch)"])
-        ax.set_yticks((0.01, 0.1, 1.0), ("0.01", "0.1", "1"))
-        ax.set_xlabel("examples that are normalised together")
-        ax.set_ylabel("loss in nats")
-        ax.set_title("From 128 down to 8: training loss up, test loss down")
-    best = min(sizes, key=lambda size: medians[size].test)
-    # What the smallest parts learn is chaotic, so their losses are told to a power of ten.
-    level = 10.0 ** np.floor(np.log10(min(medians[sizes[0]][:2])))
-    words = (
-        f"From {sizes[-1]} to {best} examples normalised together, the median training loss rises "
-        f"from {whole.training:.2f} to {medians[best].training:.2f} and the test loss falls from "
-        f"{whole.test:.2f} to {medians[best].test:.2f}, with a test accuracy of "
-        f"{whole.accuracy:.2f} and {medians[best].accuracy:.2f}; at {sizes[0]} both losses are "
-        f"above {level:g}."
-    )
-    return FigureWithWords(figure, words)
 
 
 def small_batches(batches: BySize) -> FigureWithWords:
