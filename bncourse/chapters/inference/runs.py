@@ -782,10 +782,18 @@ def tune(
     return net
 
 
+@functools.cache
+def _before_tuning(seed: int, batch_norm: bool) -> Sequential:
+    """Return the network that 6.2 trains on; it has not seen the last `KEPT` images."""
+    digits = load_digits()
+    first = digits._replace(x_train=digits.x_train[:-KEPT], y_train=digits.y_train[:-KEPT])
+    return train_digits(seed, ReLU, batch_norm, 0.1, 300, digits=first)[0]
+
+
 def fine_tuned(
-    seed: int, data: str, images: int, batch_size: int
-) -> dict[str, dict[str, list[float]]]:
-    """Train a network, and train it on with other images in each of the ways of `TUNED`.
+    seed: int, data: str, images: int, batch_size: int, rate: float
+) -> dict[str, list[float]]:
+    """Train a network on with other images, in each of the ways of `TUNED`.
 
     Parameters
     ----------
@@ -797,47 +805,51 @@ def fine_tuned(
         How many of the `KEPT` training images, which the network has not seen, are used.
     batch_size : int
         Of the fine-tuning.
+    rate : float
+        Its learning rate.
 
     Returns
     -------
-    dict of str to dict of str to list of float
-        By arm the test accuracies on ``"new"`` images and on ``"old"`` ones, one a rate of
-        `TUNING_RATES`. Besides `TUNED`, ``"nothing"`` (no fine-tuning), ``"folded"`` (the batch
-        norms folded first) and ``"without batch norm"``.
+    dict of str to list of float
+        By arm the test accuracies on new images and on old ones. Besides `TUNED`, ``"nothing"``
+        (no fine-tuning), ``"folded"`` (the batch norms folded first) and ``"without batch norm"``.
     """
     digits = load_digits()
-    first = digits._replace(x_train=digits.x_train[:-KEPT], y_train=digits.y_train[:-KEPT])
     x = changed_images(digits.x_train[-KEPT:][:images], data)
     y = digits.y_train[-KEPT:][:images]
-    tests = {"new": changed_images(digits.x_test, data), "old": digits.x_test}
-    take_down(data={"same": "digits"}.get(data, f"digits, {data}"))
-    normed, _ = train_digits(seed, ReLU, True, 0.1, 300, digits=first)
-    plain, _ = train_digits(seed, ReLU, False, 0.1, 300, digits=first)
+    take_down(
+        data={"same": "digits"}.get(data, f"digits, {data}"),
+        activation="ReLU",
+        init="he",
+        inputs=describe_inputs(digits.x_train),
+        sizes="-".join(map(str, SIZES)),
+        learning_rate=rate,
+        batch_size=batch_size,
+        steps=100,
+        seed=seed,
+    )
+    normed, plain = (_before_tuning(seed, bn) for bn in (True, False))
 
-    def arm(net: Sequential, moves: bool, trained: str) -> dict[str, list[float]]:
+    def arm(net: Sequential, moves: bool, trained: str) -> list[float]:
         with np.errstate(over="ignore", invalid="ignore"):
-            # Statistics alone know no rate.
-            rates = TUNING_RATES[:1] if trained == "none" else TUNING_RATES
-            tuned = [
-                tune(
-                    net,
-                    x,
-                    y,
-                    np.random.default_rng(seed),
-                    moves=moves,
-                    trained=trained,
-                    rate=rate,
-                    batch_size=batch_size,
-                )
-                for rate in rates
-            ]
-            return {
-                name: [_finite_accuracy(net, test, digits.y_test) for net in tuned]
-                for name, test in tests.items()
-            }
+            tuned = tune(
+                net,
+                x,
+                y,
+                np.random.default_rng(seed),
+                moves=moves,
+                trained=trained,
+                rate=rate,
+                batch_size=batch_size,
+            )
+            return accuracies(tuned)
+
+    def accuracies(net: Sequential) -> list[float]:
+        tests = (changed_images(digits.x_test, data), digits.x_test)
+        return [_finite_accuracy(net, test, digits.y_test) for test in tests]
 
     return {
-        "nothing": {name: [accuracy(normed, test, digits.y_test)] for name, test in tests.items()},
+        "nothing": accuracies(normed),
         **{name: arm(normed, *how) for name, how in TUNED.items()},
         "folded": arm(folded(normed), False, "all"),
         "without batch norm": arm(plain, True, "all"),
@@ -864,12 +876,15 @@ def folded(net: Sequential) -> Sequential:
     return Sequential(layers)
 
 
+# Where gradient descent diverges, last digits decide at which accuracy it stops.
 FINE_TUNED = StoredRun(
     "fine_tuned",
     fine_tuned,
     [
-        {"data": list(NEW_DATA), "images": [40], "batch_size": [4]},
-        {"data": list(NEW_DATA), "images": [KEPT], "batch_size": [20]},
+        {"data": data, "images": images, "batch_size": m, "rate": rate}
+        for data in NEW_DATA
+        for images, m in ((40, 4), (KEPT, 20))
+        for rate in TUNING_RATES
     ],
     FIVE,
     tolerance=0.3,
@@ -882,25 +897,26 @@ class FineTuned:
 
     Attributes
     ----------
-    arms : dict of str to dict of str to list of list of float
-        By arm, for ``"new"`` and ``"old"`` images, one list a seed with a value a rate.
+    arms : dict of str to array, shape (rates, seeds, 2)
+        By arm the accuracies on new and on old images.
     card : Card
     """
 
-    arms: dict[str, dict[str, list[list[float]]]]
+    arms: dict[str, Floats]
     card: Card | None = None
 
-    def best(self, arm: str) -> tuple[float | None, list[float], list[float]]:
-        """Return the rate with the highest median on new images, and both accuracies at it."""
-        new, old = (np.array(self.arms[arm][key]) for key in ("new", "old"))
-        k = int(np.argmax(np.median(new, axis=0)))
-        rate = TUNING_RATES[k] if new.shape[1] > 1 else None
-        return rate, list(new[:, k]), list(old[:, k])
+    def at(self, arm: str, rate: float) -> tuple[Floats, Floats]:
+        """Return the accuracies on new and on old images at one rate, one a seed."""
+        return tuple(self.arms[arm][TUNING_RATES.index(rate)].T)
 
-    def at(self, arm: str, rate: float) -> list[float]:
-        """Return the accuracies on new images at one rate, one a seed."""
-        new = np.array(self.arms[arm]["new"])
-        return list(new[:, TUNING_RATES.index(rate) if new.shape[1] > 1 else 0])
+    def best_rate(self, arm: str) -> float:
+        """Return the rate with the highest median on new images."""
+        medians = np.median(self.arms[arm][:, :, 0], axis=1)
+        return TUNING_RATES[int(np.argmax(medians))]
+
+    def best(self, arm: str) -> tuple[Floats, Floats]:
+        """Return the accuracies on new and on old images at that rate, one a seed."""
+        return self.at(arm, self.best_rate(arm))
 
 
 @measured(
@@ -913,13 +929,13 @@ def fine_tuning(
     data: str, images: int, batch_size: int, seeds: Sequence[int] | None = None
 ) -> FineTuned:
     """Return the stored runs of one kind of images, with 100 steps on so many of them."""
-    results = FINE_TUNED.load(seeds).select(data=data, images=images, batch_size=batch_size)
-    take_down(learning_rate=0.1)
+    stored = FINE_TUNED.load(seeds)
+    found = [
+        stored.select(data=data, images=images, batch_size=batch_size, rate=rate)
+        for rate in TUNING_RATES
+    ]
     return FineTuned(
-        {
-            arm: {key: [result[arm][key] for result in results] for key in ("new", "old")}
-            for arm in results[0]
-        }
+        {arm: np.array([[r[arm] for r in results] for results in found]) for arm in found[0][0]}
     )
 
 
@@ -942,7 +958,7 @@ class StrangeBias:
 
 
 #: Half-widths of the uniform distribution from which the biases are drawn.
-BIASES = {"none": 0.0, "±1/√n": None, "±0.3": 0.3, "±1": 1.0}
+BIASES: dict[str, float | None] = {"none": 0.0, "±1/√n": None, "±0.3": 0.3, "±1": 1.0}
 
 
 @measured(
@@ -1008,7 +1024,7 @@ def with_biases(net: Sequential, half_width: float | None, rng: np.random.Genera
             width = 1.0 / np.sqrt(n_in) if half_width is None else half_width
             biased = Dense(n_in, n_out, bias=True)
             biased.params["w"] = layer.w
-            biased.params["b"] = rng.uniform(-width, width, n_out)
+            biased.params["b"] = width * rng.uniform(-1.0, 1.0, n_out)
             layers.append(biased)
         elif layer is not None:
             layers.append(copy.deepcopy(layer))
