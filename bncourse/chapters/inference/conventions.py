@@ -81,7 +81,7 @@ class Convention:
             f"{self.argument} = {self.default:g}",
             self.weighs,
             f"{self.decay:g}",
-            f"{self.epsilon:g}",
+            f"{self.epsilon:.5f}".rstrip("0"),
             self.running_variance,
             start,
             f"{self.axis}".replace("-", "−"),

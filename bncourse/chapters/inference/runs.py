@@ -681,7 +681,7 @@ def streamed_variances(seeds: Sequence[int] = FIVE) -> Streamed:
             estimates = {
                 "mean of σ²": np.mean([v for _, v, _ in found], axis=0),
                 "mean of m/(m−1) σ²": np.mean([v * m / (m - 1) for _, v, m in found], axis=0),
-                "streamed": functools.reduce(merge, found)[1],
+                "merged": functools.reduce(merge, found)[1],
             }
             for name, estimate in estimates.items():
                 ratio = float(np.mean(estimate / z.var(axis=0)))
