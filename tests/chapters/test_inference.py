@@ -164,7 +164,7 @@ def test_a_row_of_the_table_says_what_the_convention_says():
 
 
 def test_the_swapped_momentum_costs_with_small_batches_only():
-    carried = runs.carried_momentum(seeds=(0,), steps=100)
+    carried = runs.carried_momentum(seeds=(0,), steps=100, sizes=(8, 60))
     cost = {m: carried.values[m, 0.9][0] - carried.values[m, 0.1][0] for m in (8, 60)}
     assert cost[8] > 0.02
     assert abs(cost[60]) < 0.02

@@ -248,7 +248,7 @@ def average_scatter(
         for ax, d in zip(axes, decays, strict=True):
             paths = scatter.paths[d]
             t = np.arange(1, len(paths) + 1)
-            ax.plot(t, paths, color=GREY, linewidth=0.7, alpha=0.55)
+            ax.plot(t, paths, color=GREY, linewidth=0.7, alpha=0.45)
             for sign in (-1, 1):
                 band = [
                     TRUE_VARIANCE + sign * scatter.deviation * average_deviation(d, int(k))
@@ -264,8 +264,9 @@ def average_scatter(
         axes[0].annotate(
             "± one standard deviation", (len(t), 12), ha="right", fontsize=10, color=PURPLE
         )
-        title(figure, "The same batches, and ten times the scatter")
-    step = scatter.steps[0]
+        step = scatter.steps[0]
+        calm, wild = (average_deviation(d, step) for d in decays)
+        title(figure, f"The same batches, and {wild / calm:.0f} times the scatter after {step}")
     words = f"Twenty runs of {step} batches. At the end the standard deviation is " + join(
         [
             f"{scatter.deviation * average_deviation(d, step):.2f} by the formula where the old "
@@ -322,7 +323,7 @@ def fine_tuning(results: dict[str, FineTuned]) -> FigureWithWords:
             ax.set_xlabel("accuracy on the new images")
         axes[0].set_ylabel("accuracy on the old images")
         axes[1].legend(loc="lower left", fontsize=9)
-        title(figure, "Moving statistics pay with the old images")
+        title(figure, "On grey paper, moving statistics pay with the old images")
     words = " ".join(
         f"{name}: median accuracies on new and on old images are "
         + join([f"{new:.2f} and {old:.2f} with {arm}" for arm, (new, old) in found.items()])

@@ -480,12 +480,14 @@ def _stored_along(
     control="The decay that was meant, along the same training, so with the same weights.",
     mode="Test accuracy in evaluation mode, with running statistics that started at 0 and 1.",
 )
-def carried_momentum(seeds: Sequence[int] = FIVE, steps: int = 300) -> Carried:
-    """Return the accuracies for batches of 8 and of 60."""
+def carried_momentum(
+    seeds: Sequence[int] = FIVE, steps: int = 300, sizes: Sequence[int] = (8, 16, 30, 60)
+) -> Carried:
+    """Return the accuracies for batches of several sizes."""
     decays = (0.99, 0.01, 0.9, 0.1)
     rules = {str(d): (d, True) for d in decays}
     values: dict[tuple[int, float], list[float]] = {}
-    for m in (8, BATCH_SIZE):
+    for m in sizes:
         rows = [_stored_along(seed, rules, [steps], m) for seed in seeds]
         values |= {(m, d): [row[str(d)][0] for row in rows] for d in decays}
     return Carried(values)
