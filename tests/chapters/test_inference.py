@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import pytest
 
+from bncourse import BatchNorm, Dense, ReLU, Sequential, layer_outputs
 from bncourse.chapters.inference import explore, figures, runs
 from bncourse.chapters.inference.conventions import CONVENTIONS, convention_table
 from bncourse.display import Card
@@ -54,8 +55,33 @@ def arrived(*accuracies):
     )
 
 
+def scatters(deviation):
+    paths = {d: np.full((100, 20), 4.0) for d in (0.99, 0.01)}
+    averages = {d: np.full((2, 20), 4.0) for d in paths}
+    return runs.Scatter((100, 1000), deviation, averages, paths, CARD)
+
+
+def tuned(new):
+    arms = ("nothing", *runs.TUNED, "folded", "without batch norm")
+    return runs.FineTuned(
+        {arm: np.stack([np.full((4, 5), new), np.full((4, 5), 0.9)], -1) for arm in arms},
+        CARD,
+    )
+
+
 #: For each figure two calls, and what the words must say after each.
 CALLS = {
+    "average_scatter": [
+        ((scatters(5.66),), r"runs of 100 batches\. .* 0\.59 by .* 0\.99 and 5\.60 by .* is 4\.$"),
+        ((scatters(1.0),), r"0\.10 by the formula .* 0\.99 and 0\.99 by"),
+    ],
+    "fine_tuning": [
+        (
+            ({"grey": tuned(0.5), "moved": tuned(0.7)},),
+            r"grey: .* 0\.50 and 0\.90 with nothing, .* moved: .* 0\.70 and 0\.90 with nothing",
+        ),
+        (({"a": tuned(0.1), "b": tuned(0.2)},), r"a: .* 0\.10 and 0\.90 .* b: .* 0\.20 and"),
+    ],
     "arrivals": [
         (
             (arrived(0.1, 0.4, 0.2, 0.9, 0.95),),
@@ -227,3 +253,182 @@ def test_the_words_for_several_seeds():
     assert runs.told([0.5, 0.25, 0.75]) == "0.50 (0.25 to 0.75)"
     assert runs.told([8.0, 8.0], ".0f") == "8"
     assert runs.tally([5, 0, 5]) == "5: 2, 0: 1 of 3"
+
+
+# ---------------------------------------------------------------- 6.1 and 6.2
+
+
+def test_a_row_of_the_table_says_what_the_convention_says():
+    for convention in CONVENTIONS:
+        row = convention.row()
+        assert row[0] == f"{convention.framework} {convention.version}".strip()
+        assert row[1] == f"{convention.argument} = {convention.default:g}"
+        assert float(row[3]) == convention.decay
+        assert float(row[4]) == convention.epsilon
+        assert (row[6] == "given") == (convention.initial is None)
+        layer = convention.batch_norm(3)
+        assert (layer.n, layer.epsilon, layer.decay) == (3, convention.epsilon, convention.decay)
+        assert layer.unbiased == (convention.running_variance == "unbiased")
+
+
+def test_the_swapped_momentum_costs_with_small_batches_only():
+    carried = runs.carried_momentum(seeds=(0,), steps=100, sizes=(8, 60))
+    cost = {m: carried.values[m, 0.9][0] - carried.values[m, 0.1][0] for m in (8, 60)}
+    assert cost[8] > 0.02
+    assert abs(cost[60]) < 0.02
+    assert carried.card is not None
+
+
+def test_a_cold_start_fades_and_recomputed_statistics_have_none():
+    cold = runs.cold_starts(seeds=(1,), checkpoints=(10, 60))
+    for name in ("PyTorch", "Keras", "Flax", "ONNX"):
+        assert cold.at(name, 10)[0] < cold.at("precise", 10)[0] - 0.03
+    assert cold.at("Keras", 10) == cold.at("Flax", 10)
+    assert cold.at("Keras", 60)[0] < cold.at("PyTorch", 60)[0] - 0.05
+    assert cold.at("PyTorch", 60)[0] == pytest.approx(cold.at("precise", 60)[0], abs=0.01)
+
+
+def test_running_statistics_by_rule_are_those_of_the_layer():
+    # One rule is the layer's own, so it must predict as the layer's running statistics do.
+    by_rule = runs._stored_along(0, {"own": (0.9, True)}, [20])
+    along = runs.averaged_accuracies(0, {}, [20])
+    assert by_rule["own"] == along["from 0 and 1"]
+    assert by_rule["precise"] == along["precise"]
+
+
+@pytest.mark.parametrize("steps", [1, 7, 100, None])
+def test_an_average_scatters_by_the_squares_of_its_weights(steps):
+    for d in (0.5, 0.9, 0.99):
+        weights = d ** np.arange(5000.0 if steps is None else steps)
+        weights /= weights.sum()
+        formula = runs.average_deviation(d, steps)
+        assert formula == pytest.approx(np.sqrt(np.sum(weights**2)), rel=1e-9)
+
+
+def test_the_measured_scatter_is_that_of_the_formula():
+    scatter = runs.scatter(decays=(0.9, 0.1), steps=(5, 200), runs=4000, m=8)
+    assert scatter.deviation == pytest.approx(4 * np.sqrt(2 / 7), rel=0.02)
+    for d, averages in scatter.averages.items():
+        for step, of_runs in zip(scatter.steps, averages, strict=True):
+            expected = scatter.deviation * runs.average_deviation(d, step)
+            assert of_runs.std() == pytest.approx(expected, rel=0.05)
+            assert of_runs.mean() == pytest.approx(4.0, rel=0.03)
+        assert scatter.paths[d].shape == (5, 20)
+
+
+def test_merged_statistics_are_those_of_all_in_any_order(rng):
+    z = rng.normal(3.0, 2.0, (60, 4)) + np.repeat([0.0, 9.0], [13, 47])[:, np.newaxis]
+    parts = [(b.mean(axis=0), b.var(axis=0), len(b)) for b in np.split(z, [1, 13, 40])]
+    for order in (parts, parts[::-1]):
+        mean, var, n = functools.reduce(runs.merge, order)
+        np.testing.assert_allclose(mean, z.mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(var, z.var(axis=0), rtol=1e-12)
+        assert n == 60
+    assert runs.merge((3.0, 8 / 3, 3), (7.0, 0.0, 1)) == pytest.approx((4.0, 5.0, 4))
+
+
+def test_only_merged_variances_hold_for_every_cut():
+    for estimates in runs.streamed_variances(seeds=(0, 1)).values.values():
+        np.testing.assert_allclose(estimates["merged"], 1.0, rtol=1e-12)
+    by_digit = estimates  # the last cut
+    assert max(by_digit["mean of m/(m−1) σ²"]) < 0.75
+
+
+def test_the_new_images_are_what_the_page_says():
+    x = np.arange(64.0)[np.newaxis] / 63
+    assert runs.changed_images(x, "same") is x
+    grey = runs.changed_images(x, "grey paper")
+    assert (grey.min(), grey.max()) == (0.5, 1.0)
+    moved = runs.changed_images(x, "moved").reshape(8, 8)
+    np.testing.assert_array_equal(moved[:, 1:], x.reshape(8, 8)[:, :-1])
+    assert not moved[:, 0].any()
+
+
+@pytest.fixture(scope="module")
+def small_net():
+    rng = np.random.default_rng(3)
+    net = Sequential(
+        [Dense(5, 4, bias=False, rng=rng), BatchNorm(4), ReLU(), Dense(4, 3, rng=rng)]
+    )
+    for _ in range(30):
+        net.forward(rng.normal(1.0, 2.0, (20, 5)), training=True)
+    norm = net.batch_norms[0]
+    norm.gamma, norm.beta = rng.uniform(0.5, 2.0, 4), rng.normal(size=4)
+    return net, rng.normal(1.0, 2.0, (12, 5)), rng.integers(0, 3, 12)
+
+
+def retuned(small_net, moves, trained, net=None, steps=6):
+    mine, x, y = small_net
+    return runs.tune(
+        mine if net is None else net,
+        x,
+        y,
+        np.random.default_rng(0),
+        moves=moves,
+        trained=trained,
+        rate=0.1,
+        batch_size=4,
+        steps=steps,
+    )
+
+
+@pytest.mark.parametrize(("moves", "trained"), runs.TUNED.values())
+def test_each_arm_moves_what_its_name_says(small_net, moves, trained):
+    before, *_ = small_net
+    theta = before.theta.copy()
+    after = retuned(small_net, moves, trained)
+    np.testing.assert_array_equal(before.theta, theta)  # a copy was trained
+    old, new = before.batch_norms[0], after.batch_norms[0]
+    assert np.array_equal(old.running_mean, new.running_mean) != moves
+    assert np.array_equal(old.running_var, new.running_var) != moves
+    affine = trained in ("all", "rescaled")
+    assert np.array_equal(old.gamma, new.gamma) != affine
+    assert np.array_equal(old.beta, new.beta) != affine
+    assert np.array_equal(before.layers[0].w, after.layers[0].w) != (trained != "none")
+
+
+def test_frozen_statistics_multiply_the_rate_of_the_weights_by_their_squared_scale(small_net):
+    net, *_ = small_net
+    norm = net.batch_norms[0]
+    s = (norm.gamma / np.sqrt(norm.running_var + norm.epsilon))[:, np.newaxis]
+    plain = runs.folded(net)
+    steps = {}
+    for trained in ("all", "rescaled"):
+        tuned_net = retuned(small_net, False, trained, steps=1)
+        steps[trained] = s * (tuned_net.layers[0].w - net.layers[0].w)
+    of_folded = retuned(small_net, False, "all", plain, steps=1).layers[0].w - plain.layers[0].w
+    np.testing.assert_allclose(steps["all"], s**2 * of_folded, rtol=1e-10)
+    np.testing.assert_allclose(steps["rescaled"], of_folded, rtol=1e-10)
+
+
+def test_a_folded_network_predicts_the_same(small_net):
+    net, x, _ = small_net
+    np.testing.assert_allclose(
+        runs.folded(net).forward(x, training=False), net.forward(x, training=False), rtol=1e-12
+    )
+
+
+def test_a_strange_bias_is_seen_with_stored_statistics_only(small_net):
+    net, x, _ = small_net
+    biased = runs.with_biases(net, 2.0, np.random.default_rng(0))
+    by_batch = [layer_outputs(n, x, statistics="batch")[-1] for n in (net, biased)]
+    np.testing.assert_allclose(*by_batch, atol=1e-12)
+    stored = [layer_outputs(n, x, statistics="running")[1] for n in (net, biased)]
+    norm = net.batch_norms[0]
+    shift = norm.gamma / np.sqrt(norm.running_var + norm.epsilon) * biased.layers[0].b
+    np.testing.assert_allclose(stored[1] - stored[0], np.tile(shift, (12, 1)), rtol=1e-10)
+    widths = runs.with_biases(net, None, np.random.default_rng(0)).layers[0].b
+    assert 0 < np.abs(widths).max() <= 1 / np.sqrt(5)
+
+
+def test_on_grey_paper_the_statistics_alone_repair_and_moved_images_they_do_not():
+    for seeds in ((0, 1), (2, 3, 4)):
+        for images, m in ((40, 4), (400, 20)):
+            grey, moved = (
+                runs.fine_tuning(data, images, m, seeds) for data in ("grey paper", "moved")
+            )
+            assert min(grey.best("statistics only")[0]) > 0.95 > 0.5 > max(grey.best("nothing")[0])
+            assert max(grey.best("statistics only")[1]) < 0.8  # the old images
+            assert min(grey.best("statistics frozen")[1]) > 0.9
+            assert max(moved.best("statistics only")[0]) < 0.6
+            assert min(moved.best("everything moves")[0]) > 0.7

@@ -8,10 +8,15 @@ import numpy as np
 
 from bncourse.chapters.inference.runs import (
     DOTS,
+    TRUE_VARIANCE,
+    TUNING_RATES,
     WAYS,
     Arrivals,
     Averages,
+    FineTuned,
+    Scatter,
     VarianceStudy,
+    average_deviation,
     half_cold,
 )
 from bncourse.display import FigureWithWords
@@ -23,6 +28,7 @@ from bncourse.display.style import (
     INK,
     PURPLE,
     WITH,
+    WITHOUT,
     join,
     label_line,
     new_figure,
@@ -32,9 +38,11 @@ from bncourse.display.style import (
 
 __all__ = [
     "arrivals",
+    "average_scatter",
     "average_weights",
     "averages_compared",
     "cold_rulers",
+    "fine_tuning",
     "variance_corrections",
 ]
 
@@ -301,3 +309,112 @@ def variance_corrections(found: VarianceStudy) -> FigureWithWords:
         f"{found.shuffled[large].biased:.2f} and {found.by_class[large].biased:.2f}."
     )
     return FigureWithWords(figure, words, found.card)
+
+
+# ---------------------------------------------------------------- 6.1 and 6.2
+
+
+def average_scatter(
+    scatter: Scatter, decays: tuple[float, float] = (0.99, 0.01)
+) -> FigureWithWords:
+    """Draw twenty runs of a running variance for two decays, and one standard deviation.
+
+    Parameters
+    ----------
+    scatter : Scatter
+        From `bncourse.chapters.inference.runs.scatter`.
+    decays : tuple of float
+        The two to draw.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    with style():
+        figure, axes = new_figure(6.4, 3.7, 1, 2, sharey=True)
+        for ax, d in zip(axes, decays, strict=True):
+            paths = scatter.paths[d]
+            t = np.arange(1, len(paths) + 1)
+            ax.plot(t, paths, color=GREY, linewidth=0.7, alpha=0.45)
+            for sign in (-1, 1):
+                band = [
+                    TRUE_VARIANCE + sign * scatter.deviation * average_deviation(d, int(k))
+                    for k in t
+                ]
+                ax.plot(t, band, color=PURPLE, linewidth=1.8, linestyle="--")
+            ax.axhline(TRUE_VARIANCE, color=INK, linewidth=1.2, linestyle=":")
+            ax.set_title(f"old value weighs {d:g}", fontsize=11.5)
+            ax.set_xlabel("batches seen")
+            ax.set_ylim(0, 16)
+        axes[0].set_ylabel("running variance")
+        axes[0].annotate("truth, dotted", (len(t), 0.4), ha="right", fontsize=10)
+        axes[0].annotate(
+            "± one standard deviation", (len(t), 12), ha="right", fontsize=10, color=PURPLE
+        )
+        step = scatter.steps[0]
+        calm, wild = (average_deviation(d, step) for d in decays)
+        title(figure, f"The same batches, and {wild / calm:.0f} times the scatter after {step}")
+    words = f"Twenty runs of {step} batches. At the end the standard deviation is " + join(
+        [
+            f"{scatter.deviation * average_deviation(d, step):.2f} by the formula where the old "
+            f"value weighs {d:g}"
+            for d in decays
+        ]
+    )
+    return FigureWithWords(figure, f"{words}; the truth is {TRUE_VARIANCE:g}.", scatter.card)
+
+
+def fine_tuning(results: dict[str, FineTuned]) -> FigureWithWords:
+    """Draw what fine-tuning gains on new images, and loses on old ones.
+
+    Parameters
+    ----------
+    results : dict of str to FineTuned
+        Two, by a panel's name; each arm is drawn at its best rate.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    arms = {
+        "nothing": (INK, "x"),
+        "statistics only": (GREY, "v"),
+        "everything moves": (PURPLE, "s"),
+        "statistics frozen": (GREEN, "o"),
+        "folded": (GREEN, "D"),
+        "without batch norm": (WITHOUT, "^"),
+    }
+    medians: dict[str, dict[str, tuple[float, float]]] = {name: {} for name in results}
+    with style():
+        figure, axes = new_figure(6.4, 4.3, 1, 2, sharey=True)
+        for ax, (name, result) in zip(axes, results.items(), strict=True):
+            for arm, (colour, marker) in arms.items():
+                at_once = arm in ("nothing", "statistics only")
+                new, old = result.at(arm, TUNING_RATES[0]) if at_once else result.best(arm)
+                ax.plot(new, old, marker, color=colour, alpha=0.35, markersize=4.5)
+                middle = float(np.median(new)), float(np.median(old))
+                filled = colour if arm != "folded" else "none"
+                ax.plot(
+                    *middle,
+                    marker,
+                    color=colour,
+                    markerfacecolor=filled,
+                    markersize=9,
+                    label=arm,
+                    linestyle="none",
+                )
+                medians[name][arm] = middle
+            ax.set_xlim(0.1, 1.05)
+            ax.set_ylim(0.5, 1.04)
+            ax.set_title(name, fontsize=11.5)
+            ax.set_xlabel("accuracy on the new images")
+        axes[0].set_ylabel("accuracy on the old images")
+        axes[1].legend(loc="lower left", fontsize=9)
+        title(figure, "On grey paper, moving statistics pay with the old images")
+    words = " ".join(
+        f"{name}: median accuracies on new and on old images are "
+        + join([f"{new:.2f} and {old:.2f} with {arm}" for arm, (new, old) in found.items()])
+        + "."
+        for name, found in medians.items()
+    )
+    return FigureWithWords(figure, words, next(iter(results.values())).card)

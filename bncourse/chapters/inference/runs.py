@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -21,12 +24,15 @@ from bncourse.chapters.common import (
     sizes_for,
     train_digits,
 )
+from bncourse.chapters.inference.conventions import CONVENTIONS
 from bncourse.chapters.measured import measured, take_down
+from bncourse.chapters.stored import StoredRun
 from bncourse.data import Digits, load_digits
 from bncourse.display import Card
-from bncourse.layers import Dense
+from bncourse.layers import Dense, Layer
+from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import Sequential, mlp
-from bncourse.normalization import BatchNorm
+from bncourse.normalization import BatchNorm, fold_batch_norm
 from bncourse.optimizers import GradientDescent
 from bncourse.statistics import (
     Statistics,
@@ -871,3 +877,665 @@ def expected_average(
     batch = TRUE_VARIANCE * (1.0 if bessel else (m - 1) / m)
     weights = np.ones(steps) if correction else 1.0 - old ** np.arange(1.0, steps + 1)
     return np.asarray(batch * weights)
+
+
+# ---------------------------------------------------------------- 6.1 and 6.2
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Test accuracies with running averages of several decays, along the same training.
+
+    Attributes
+    ----------
+    values : dict
+        By batch size and decay, one accuracy a seed.
+    card : Card
+    """
+
+    values: dict[tuple[int, float], list[float]]
+    card: Card | None = None
+
+
+def _stored_along(
+    seed: int,
+    rules: Mapping[str, tuple[float, bool]],
+    checkpoints: Sequence[int],
+    batch_size: int = BATCH_SIZE,
+) -> dict[str, list[float]]:
+    """Train once, and keep running statistics by several rules, all from mean 0 and variance 1.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    rules : mapping of str to (float, bool)
+        Decay, and whether the variance is multiplied by m/(m − 1).
+    checkpoints : sequence of int
+        Steps at which the test set is predicted.
+    batch_size : int
+        m; a smaller last batch is left out.
+
+    Returns
+    -------
+    dict of str to list of float
+        Accuracies at the checkpoints, by rule; and with ``"precise"`` statistics.
+    """
+    digits = load_digits()
+    take_down(
+        arm="with batch norm",
+        activation="ReLU",
+        learning_rate=0.1,
+        init="he",
+        inputs=describe_inputs(digits.x_train),
+        sizes="-".join(map(str, SIZES)),
+        batch_size=batch_size,
+        steps=max(checkpoints),
+        seed=seed,
+    )
+    weights, order = np.random.default_rng(seed).spawn(2)
+    net = mlp(SIZES, ReLU, rng=weights)
+    kept = {
+        name: [Statistics(np.zeros(layer.n), np.ones(layer.n)) for layer in net.batch_norms]
+        for name in rules
+    }
+    results: dict[str, list[float]] = {name: [] for name in (*rules, "precise")}
+
+    def watch(history: History) -> None:
+        for name, (d, unbiased) in rules.items():
+            factor = batch_size / (batch_size - 1) if unbiased else 1.0
+            kept[name] = [
+                Statistics(
+                    d * mean + (1.0 - d) * layer.cache.mean,
+                    d * var + (1.0 - d) * factor * layer.cache.var,
+                )
+                for (mean, var), layer in zip(kept[name], net.batch_norms, strict=True)
+                if layer.cache is not None
+            ]
+        if history.steps in checkpoints:
+            for name in rules:
+                with preserve_statistics(net):
+                    set_statistics(net, kept[name])
+                    results[name].append(accuracy(net, digits.x_test, digits.y_test))
+            results["precise"].append(full_statistics_accuracy(net, digits))
+
+    train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=GradientDescent(0.1),
+        batch_size=batch_size,
+        steps=max(checkpoints),
+        rng=order,
+        after_step=watch,
+        drop_last=True,
+    )
+    return results
+
+
+@measured(
+    question="What does a momentum cost that is carried to a framework in which it weighs the "
+    "other value?",
+    control="The decay that was meant, along the same training, so with the same weights.",
+    mode="Test accuracy in evaluation mode, with running statistics that started at 0 and 1.",
+)
+def carried_momentum(
+    seeds: Sequence[int] = FIVE, steps: int = 300, sizes: Sequence[int] = (8, 16, 30, 60)
+) -> Carried:
+    """Return the accuracies for batches of several sizes."""
+    decays = (0.99, 0.01, 0.9, 0.1)
+    rules = {str(d): (d, True) for d in decays}
+    values: dict[tuple[int, float], list[float]] = {}
+    for m in sizes:
+        rows = [_stored_along(seed, rules, [steps], m) for seed in seeds]
+        values |= {(m, d): [row[str(d)][0] for row in rows] for d in decays}
+    return Carried(values)
+
+
+@dataclass(frozen=True)
+class ColdStarts:
+    """Test accuracies early in training, with each framework's running statistics.
+
+    Attributes
+    ----------
+    checkpoints : tuple of int
+        Steps.
+    values : dict of str to list of list of float
+        By framework, a list for each seed; and with ``"precise"`` statistics.
+    card : Card
+    """
+
+    checkpoints: tuple[int, ...]
+    values: dict[str, list[list[float]]]
+    card: Card | None = None
+
+    def at(self, name: str, step: int) -> list[float]:
+        """Return one value a seed."""
+        return [row[self.checkpoints.index(step)] for row in self.values[name]]
+
+
+@measured(
+    question="How long do predictions suffer from where each framework's averages start?",
+    control="Statistics of the whole training set, with the same weights.",
+    mode="Test accuracy in evaluation mode, with the running statistics that each framework "
+    "would have.",
+)
+def cold_starts(
+    seeds: Sequence[int] = FIVE, checkpoints: Sequence[int] = (10, 50, 100, 300)
+) -> ColdStarts:
+    """Return the accuracies with the default decay and variance of each framework."""
+    rules = {
+        c.framework: (c.decay, c.running_variance == "unbiased")
+        for c in CONVENTIONS
+        if c.framework != "bncourse"
+    }
+    rows = [_stored_along(seed, rules, checkpoints) for seed in seeds]
+    return ColdStarts(
+        tuple(checkpoints), {name: [row[name] for row in rows] for name in (*rules, "precise")}
+    )
+
+
+def average_deviation(decay: float, steps: int | None = None) -> float:
+    """Return the standard deviation of an average of independent values, over that of a value.
+
+    Parameters
+    ----------
+    decay : float
+        d, in (0, 1).
+    steps : int, optional
+        Values averaged, the start corrected; by default so many that it is forgotten.
+
+    Returns
+    -------
+    float
+    """
+    forgotten = (1.0 - decay) / (1.0 + decay)
+    fade = 0.0 if steps is None else decay**steps
+    return float(np.sqrt(forgotten * (1.0 + fade) / (1.0 - fade)))
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Averages of the variances of batches, in many runs.
+
+    Attributes
+    ----------
+    steps : tuple of int
+        Batches averaged.
+    deviation : float
+        Of the variance of one batch.
+    averages : dict of float to array, shape (len(steps), runs)
+        By decay.
+    paths : dict of float to array, shape (batches, 20)
+        The first twenty runs, batch by batch.
+    card : Card
+    """
+
+    steps: tuple[int, ...]
+    deviation: float
+    averages: dict[float, Floats]
+    paths: dict[float, Floats]
+    card: Card | None = None
+
+
+@measured(
+    question="How far apart are the running variances of many runs?",
+    control="The formula for independent values.",
+    mode="Averages of the batches' variances times m/(m − 1), their start corrected; no network.",
+)
+def scatter(
+    decays: Sequence[float] = (0.99, 0.9, 0.01),
+    steps: Sequence[int] = (100, 1000),
+    runs: int = 20_000,
+    m: int = 2,
+) -> Scatter:
+    """Return the averages in many runs of batches of normal draws with variance 4."""
+    take_down(
+        data=f"normal draws, variance {TRUE_VARIANCE:g}; {runs:,} runs",
+        batch_size=m,
+        steps=max(steps),
+        seed=0,
+    )
+    rng = np.random.default_rng(0)
+    averagers = {d: ExponentialMovingAverage(d) for d in decays}
+    kept: dict[float, list[Floats]] = {d: [] for d in decays}
+    paths: dict[float, list[Floats]] = {d: [] for d in decays}
+    squares = 0.0
+    for t in range(1, max(steps) + 1):
+        values = rng.normal(1.0, np.sqrt(TRUE_VARIANCE), (runs, m)).var(axis=1, ddof=1)
+        squares += float(np.mean((values - TRUE_VARIANCE) ** 2))
+        for d, averager in averagers.items():
+            averages = averager.update(values)
+            if t <= min(steps):
+                paths[d].append(averages[:20])
+            if t in steps:
+                kept[d].append(averages)
+    return Scatter(
+        tuple(steps),
+        float(np.sqrt(squares / max(steps))),
+        {d: np.array(a) for d, a in kept.items()},
+        {d: np.array(p) for d, p in paths.items()},
+    )
+
+
+def merge(
+    first: tuple[Floats, Floats, int], second: tuple[Floats, Floats, int]
+) -> tuple[Floats, Floats, int]:
+    """Return mean, variance and number of two sets of examples together, from those of each.
+
+    Parameters
+    ----------
+    first, second : (mean, variance, number)
+        The variances are biased ones.
+
+    Returns
+    -------
+    mean, variance, number
+    """
+    (mean_a, var_a, a), (mean_b, var_b, b) = first, second
+    n = a + b
+    step = mean_b - mean_a
+    within = (a * var_a + b * var_b) / n
+    return mean_a + b / n * step, within + a * b / n**2 * step**2, n
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Estimates of a variance over the training set from batches of several cuts.
+
+    Attributes
+    ----------
+    values : dict of str to dict of str to list of float
+        By the cut and the estimate, the mean over units of the estimate over the truth, one a
+        seed.
+    card : Card
+    """
+
+    values: dict[str, dict[str, list[float]]]
+    card: Card | None = None
+
+
+@measured(
+    question="Which estimate of the variance over all images holds for any cut into batches?",
+    control="The variance of all images together.",
+    mode="z of the first layer with its initial weights.",
+)
+def streamed_variances(seeds: Sequence[int] = FIVE) -> Streamed:
+    """Return estimates from equal and unequal batches, mixed and of one digit each."""
+    digits = load_digits()
+    by_digit = np.argsort(digits.y_train, kind="stable")
+    values: dict[str, dict[str, list[float]]] = {}
+    for seed in seeds:
+        take_down(
+            inputs=describe_inputs(digits.x_train), init="he", sizes=f"{SIZES[0]}-100", seed=seed
+        )
+        rng = np.random.default_rng(seed)
+        z = Dense(SIZES[0], 100, bias=False, rng=rng).forward(digits.x_train, training=False)
+        mixed = rng.permutation(len(z))
+        cuts = {
+            "mixed, 60 each": np.split(mixed, range(60, len(z), 60)),
+            "mixed, 2, 10, 100, the rest": np.split(mixed, [2, 12, 112]),
+            "one digit each": np.split(by_digit, np.cumsum(np.bincount(digits.y_train))[:-1]),
+        }
+        for cut, batches in cuts.items():
+            found = [(z[b].mean(axis=0), z[b].var(axis=0), len(b)) for b in batches]
+            estimates = {
+                "mean of σ²": np.mean([v for _, v, _ in found], axis=0),
+                "mean of m/(m−1) σ²": np.mean([v * m / (m - 1) for _, v, m in found], axis=0),
+                "merged": functools.reduce(merge, found)[1],
+            }
+            for name, estimate in estimates.items():
+                ratio = float(np.mean(estimate / z.var(axis=0)))
+                values.setdefault(cut, {}).setdefault(name, []).append(ratio)
+    return Streamed(values)
+
+
+#: What becomes of the images, in 6.2.
+NEW_DATA = ("same", "grey paper", "moved")
+
+
+def changed_images(x: Floats, data: str) -> Floats:
+    """Return the digits as they are, on grey paper, or moved by a pixel to the right.
+
+    Parameters
+    ----------
+    x : array, shape (m, 64)
+        Pixels from 0 (paper) to 1 (ink).
+    data : str
+        One of `NEW_DATA`.
+
+    Returns
+    -------
+    array, shape (m, 64)
+    """
+    if data == "same":
+        return x
+    if data == "grey paper":
+        return 0.5 + 0.5 * x
+    moved = np.zeros_like(x).reshape(-1, 8, 8)
+    moved[:, :, 1:] = x.reshape(-1, 8, 8)[:, :, :-1]
+    return moved.reshape(x.shape)
+
+
+#: The arms of 6.2: whether statistics move, and which parameters gradient descent moves.
+TUNED = {
+    "statistics only": (True, "none"),
+    "everything moves": (True, "all"),
+    "γ, β frozen": (True, "weights"),
+    "statistics frozen": (False, "all"),
+    "statistics, γ, β frozen": (False, "weights"),
+    "frozen, rates over s²": (False, "rescaled"),
+}
+TUNING_RATES = (0.003, 0.01, 0.03, 0.1)
+#: Training images that are kept for fine-tuning.
+KEPT = 400
+
+
+def tune(
+    net: Sequential,
+    x: Floats,
+    y: Integers,
+    rng: np.random.Generator,
+    *,
+    moves: bool,
+    trained: str,
+    rate: float,
+    batch_size: int,
+    steps: int = 100,
+) -> Sequential:
+    """Return a copy of a network, trained on.
+
+    Parameters
+    ----------
+    net : Sequential
+        Not changed.
+    x, y : arrays
+        Images and labels.
+    rng : numpy.random.Generator
+        Of the batches.
+    moves : bool
+        Whether the forward pass is in training mode, in which the batch's statistics count and
+        the running ones move; else in evaluation mode.
+    trained : {"all", "weights", "none", "rescaled"}
+        What gradient descent moves: everything, everything but γ and β, nothing, or everything
+        with the rate of each unit's weights divided by what frozen statistics multiply it by.
+    rate : float
+        Learning rate.
+    batch_size : int
+    steps : int
+
+    Returns
+    -------
+    Sequential
+    """
+    net, loss, dealt = copy.deepcopy(net), SoftmaxCrossEntropy(), np.empty(0, dtype=int)
+    for _ in range(steps):
+        if len(dealt) < batch_size:
+            dealt = rng.permutation(len(x))
+        batch, dealt = dealt[:batch_size], dealt[batch_size:]
+        _, dz = loss(net.forward(x[batch], training=moves), y[batch])
+        if trained == "none":
+            continue
+        net.backward(dz, need_input_gradient=False)
+        if trained == "weights":
+            for layer in net.batch_norms:
+                layer.grads["gamma"] = np.zeros(layer.n)
+                layer.grads["beta"] = np.zeros(layer.n)
+        if trained == "rescaled":
+            for dense, norm in itertools.pairwise(net.layers):
+                if isinstance(norm, BatchNorm):
+                    squared = norm.gamma**2 / (norm.running_var + norm.epsilon)
+                    dense.grads["w"] = dense.grads["w"] / squared[:, np.newaxis]
+        net.theta -= rate * net.dtheta
+    return net
+
+
+@functools.cache
+def _before_tuning(seed: int, batch_norm: bool) -> Sequential:
+    """Return the network that 6.2 trains on; it has not seen the last `KEPT` images."""
+    digits = load_digits()
+    first = digits._replace(x_train=digits.x_train[:-KEPT], y_train=digits.y_train[:-KEPT])
+    return train_digits(seed, ReLU, batch_norm, 0.1, 300, digits=first)[0]
+
+
+def fine_tuned(
+    seed: int, data: str, images: int, batch_size: int, rate: float
+) -> dict[str, list[float]]:
+    """Train a network on with other images, in each of the ways of `TUNED`.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    data : str
+        One of `NEW_DATA`.
+    images : int
+        How many of the `KEPT` training images, which the network has not seen, are used.
+    batch_size : int
+        Of the fine-tuning.
+    rate : float
+        Its learning rate.
+
+    Returns
+    -------
+    dict of str to list of float
+        By arm the test accuracies on new images and on old ones. Besides `TUNED`, ``"nothing"``
+        (no fine-tuning), ``"folded"`` (the batch norms folded first) and ``"without batch norm"``.
+    """
+    digits = load_digits()
+    x = changed_images(digits.x_train[-KEPT:][:images], data)
+    y = digits.y_train[-KEPT:][:images]
+    take_down(
+        data={"same": "digits", "moved": "digits moved by a pixel"}.get(data, f"digits on {data}"),
+        activation="ReLU",
+        init="he",
+        inputs=describe_inputs(digits.x_train),
+        sizes="-".join(map(str, SIZES)),
+        learning_rate=rate,
+        batch_size=batch_size,
+        steps=100,
+        seed=seed,
+    )
+    normed, plain = (_before_tuning(seed, bn) for bn in (True, False))
+
+    def arm(net: Sequential, moves: bool, trained: str) -> list[float]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            tuned = tune(
+                net,
+                x,
+                y,
+                np.random.default_rng(seed),
+                moves=moves,
+                trained=trained,
+                rate=rate,
+                batch_size=batch_size,
+            )
+            return accuracies(tuned)
+
+    def accuracies(net: Sequential) -> list[float]:
+        tests = (changed_images(digits.x_test, data), digits.x_test)
+        return [_finite_accuracy(net, test, digits.y_test) for test in tests]
+
+    return {
+        "nothing": accuracies(normed),
+        **{name: arm(normed, *how) for name, how in TUNED.items()},
+        "folded": arm(folded(normed), False, "all"),
+        "without batch norm": arm(plain, True, "all"),
+    }
+
+
+def _finite_accuracy(net: Sequential, x: Floats, y: Integers) -> float:
+    # A network whose numbers overflowed says NaN of every class, and argmax takes the first.
+    if not np.isfinite(net.theta).all():
+        return float(np.mean(y == 0))
+    return accuracy(net, x, y)
+
+
+def folded(net: Sequential) -> Sequential:
+    """Return a network with each batch norm folded into the dense layer before it."""
+    layers: list[Layer] = []
+    for layer in net.layers:
+        if isinstance(layer, BatchNorm):
+            dense = layers.pop()
+            assert isinstance(dense, Dense)
+            layers.append(fold_batch_norm(dense, layer))
+        else:
+            layers.append(layer)
+    return Sequential(layers)
+
+
+# Where gradient descent diverges, last digits decide at which accuracy it stops.
+FINE_TUNED = StoredRun(
+    "fine_tuned",
+    fine_tuned,
+    [
+        {"data": data, "images": images, "batch_size": m, "rate": rate}
+        for data in NEW_DATA
+        for images, m in ((40, 4), (KEPT, 20))
+        for rate in TUNING_RATES
+    ],
+    FIVE,
+    tolerance=0.3,
+)
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """Test accuracies of one way of fine-tuning after another.
+
+    Attributes
+    ----------
+    arms : dict of str to array, shape (rates, seeds, 2)
+        By arm the accuracies on new and on old images.
+    card : Card
+    """
+
+    arms: dict[str, Floats]
+    card: Card | None = None
+
+    def at(self, arm: str, rate: float) -> tuple[Floats, Floats]:
+        """Return the accuracies on new and on old images at one rate, one a seed."""
+        return tuple(self.arms[arm][TUNING_RATES.index(rate)].T)
+
+    def best_rate(self, arm: str) -> float:
+        """Return the rate with the highest median on new images."""
+        medians = np.median(self.arms[arm][:, :, 0], axis=1)
+        return TUNING_RATES[int(np.argmax(medians))]
+
+    def best(self, arm: str) -> tuple[Floats, Floats]:
+        """Return the accuracies on new and on old images at that rate, one a seed."""
+        return self.at(arm, self.best_rate(arm))
+
+
+@measured(
+    question="What may move when a trained network is trained on with other images?",
+    control="No fine-tuning; statistics that move without any gradient; the same network folded; "
+    "a network without batch norm. All paired by seed.",
+    mode="Test accuracy in evaluation mode, with the stored statistics as fine-tuning left them. "
+    "Before, 300 steps at rate 0.1 in batches of 60; then 100 steps, on 40 images in batches of 4 "
+    "or on 400 in batches of 20, as the result says.",
+)
+def fine_tuning(
+    data: str, images: int, batch_size: int, seeds: Sequence[int] | None = None
+) -> FineTuned:
+    """Return the stored runs of one kind of images, with 100 steps on so many of them."""
+    stored = FINE_TUNED.load(seeds)
+    found = [
+        stored.select(data=data, images=images, batch_size=batch_size, rate=rate)
+        for rate in TUNING_RATES
+    ]
+    return FineTuned(
+        {arm: np.array([[r[arm] for r in results] for results in found]) for arm in found[0][0]}
+    )
+
+
+@dataclass(frozen=True)
+class StrangeBias:
+    """What a bias does that was not there when the statistics were stored.
+
+    Attributes
+    ----------
+    values : dict of str to dict of str to list of float
+        By the size of the bias and by quantity, one value a seed: ``"batch loss"`` and
+        ``"stored loss"`` (training loss, with the statistics of the set and the stored ones),
+        and test accuracies: ``"stored"``, ``"frozen"`` and ``"moving"`` (after 50 steps of
+        fine-tuning), and ``"precise"``.
+    card : Card
+    """
+
+    values: dict[str, dict[str, list[float]]]
+    card: Card | None = None
+
+
+#: Half-widths of the uniform distribution from which the biases are drawn.
+BIASES: dict[str, float | None] = {"none": 0.0, "±1/√n": None, "±0.3": 0.3, "±1": 1.0}
+
+
+@measured(
+    question="What does a bias do in front of statistics that were stored without it?",
+    control="The same network without the bias, paired by seed.",
+    mode="Loss of all training images, once with their own statistics as one batch, once with "
+    "the stored ones. Test accuracy in evaluation mode, also after 50 steps of fine-tuning at "
+    "rate 0.01 with batches of 20, in evaluation mode (frozen) or in training mode (moving).",
+)
+def strange_bias(seeds: Sequence[int] = FIVE) -> StrangeBias:
+    """Return the effects of biases of several sizes in front of all three batch norms."""
+    digits, loss = load_digits(), SoftmaxCrossEntropy()
+    values: dict[str, dict[str, list[float]]] = {name: {} for name in BIASES}
+    for seed in seeds:
+        trained = trained_network(seed)
+        for name, half_width in BIASES.items():
+            net = with_biases(trained, half_width, np.random.default_rng(seed))
+            found = {
+                f"{kind} loss": loss(
+                    layer_outputs(net, digits.x_train, statistics=statistics)[-1], digits.y_train
+                )[0]
+                for kind, statistics in (("batch", "batch"), ("stored", "running"))
+            }
+            found["stored"] = accuracy(net, digits.x_test, digits.y_test)
+            for how, moves in (("frozen", False), ("moving", True)):
+                tuned = tune(
+                    net,
+                    digits.x_train,
+                    digits.y_train,
+                    np.random.default_rng(seed),
+                    moves=moves,
+                    trained="all",
+                    rate=0.01,
+                    batch_size=20,
+                    steps=50,
+                )
+                found[how] = accuracy(tuned, digits.x_test, digits.y_test)
+            found["precise"] = full_statistics_accuracy(net, digits)
+            for key, value in found.items():
+                values[name].setdefault(key, []).append(float(value))
+    return StrangeBias(values)
+
+
+def with_biases(net: Sequential, half_width: float | None, rng: np.random.Generator) -> Sequential:
+    """Return a copy whose dense layers in front of batch norm have random biases.
+
+    Parameters
+    ----------
+    net : Sequential
+        Its dense layers in front of batch norm have none.
+    half_width : float or None
+        The biases are uniform between minus this and this; None is 1/√n, with n inputs.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Sequential
+    """
+    layers: list[Layer] = []
+    for layer, following in itertools.pairwise((*net.layers, None)):
+        if isinstance(layer, Dense) and isinstance(following, BatchNorm):
+            n_out, n_in = layer.w.shape
+            width = float(n_in**-0.5 if half_width is None else half_width)
+            biased = Dense(n_in, n_out, bias=True)
+            biased.params["w"] = layer.w
+            biased.params["b"] = width * rng.uniform(-np.ones(n_out), np.ones(n_out))
+            layers.append(biased)
+        elif layer is not None:
+            layers.append(copy.deepcopy(layer))
+    return Sequential(layers)
