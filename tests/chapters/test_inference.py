@@ -9,7 +9,7 @@ import pytest
 
 from bncourse import BatchNorm, Dense, ReLU, Sequential, layer_outputs
 from bncourse.chapters.inference import explore, figures, runs
-from bncourse.chapters.inference.conventions import CONVENTIONS, convention_table
+from bncourse.chapters.inference.conventions import CONVENTIONS
 from bncourse.display import Card
 
 from .checks import (
@@ -140,26 +140,6 @@ def test_the_callback_holds_over_the_whole_range_of_its_controls(name):
 @pytest.mark.parametrize("name", EXPLORABLES)
 def test_each_control_changes_the_words(name):
     check_controls(made(name))
-
-
-def test_the_table_of_conventions_has_a_line_for_each_framework():
-    header, *lines = convention_table().splitlines()
-    assert header.split() == [
-        *("argument", "default", "weighs", "decay", "epsilon", "variance", "initial", "axis")
-    ]
-    assert len(lines) == len(CONVENTIONS)
-    for line, convention in zip(lines, CONVENTIONS, strict=True):
-        words = line.split()
-        assert words[:4] == [
-            convention.framework,
-            convention.argument,
-            f"{convention.default:g}",
-            convention.weighs,
-        ]
-        assert float(words[4]) == convention.decay
-        assert words[6] == convention.running_variance
-        assert ("given" in words) == (convention.initial is None)
-        assert int(words[-1]) == convention.axis
 
 
 def lab(decay, m, correction, bessel, convention, steps=100):

@@ -139,18 +139,3 @@ CONVENTIONS = (
     ),
     Convention("bncourse", "BatchNorm", "decay", 0.9, "old", 1e-5, "unbiased", (0.0, 1.0), 1),
 )
-
-
-def convention_table() -> str:
-    """Return the conventions as a table in plain text, one framework a line."""
-    header = (
-        f"{'':9} {'argument':9} {'default':>7} {'weighs':6} {'decay':>5} {'epsilon':>7}"
-        f" {'variance':9} {'initial':7} axis"
-    )
-    rows = [
-        f"{c.framework:9} {c.argument:9} {c.default:7g} {c.weighs:6} {c.decay:5g} "
-        f"{c.epsilon:7g} {c.running_variance:9} "
-        f"{'given' if c.initial is None else f'{c.initial[0]:g}, {c.initial[1]:g}':7} {c.axis:4}"
-        for c in CONVENTIONS
-    ]
-    return "\n".join([header, *rows])
