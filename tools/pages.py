@@ -104,6 +104,5 @@ PENDING = frozenset(
         "book/04-mini-batches",
         "book/05-intuition",
         "book/06-test-time",
-        "book/bug-gallery",
     }
 )
