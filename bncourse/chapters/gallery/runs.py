@@ -47,6 +47,8 @@ Batches = Iterable[tuple[Floats, Integers]]
 
 SEEDS = (0, 1, 2, 3, 4)
 STEPS = 300
+#: Columns that a listing may take.
+WIDTH = 74
 
 
 def minus_epsilon(z: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Forward:
@@ -339,7 +341,30 @@ def listing(suspect: Callable[..., Any]) -> str:
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef | ast.ClassDef)
     definition.name = "suspect" if isinstance(definition, ast.FunctionDef) else "Suspect"
-    return ast.unparse(tree)
+    return "\n".join(_fitted(line) for line in ast.unparse(tree).splitlines())
+
+
+def _fitted(line: str) -> str:
+    """Take the brackets off a returned tuple; break a long line behind one that its end closes."""
+    if not line.endswith(")"):
+        return line
+    start = line.lstrip()
+    indent = " " * (len(line) - len(start))
+    if start.startswith("return (") and _opening(start) == len("return "):
+        line = f"{indent}return {start[8:-1]}"
+    if len(line) <= WIDTH:
+        return line
+    k = _opening(line) + 1
+    return f"{line[:k]}\n{indent}    {line[k:]}"
+
+
+def _opening(line: str) -> int:
+    """Return where the bracket is that the last character closes."""
+    depth, k = 1, len(line) - 1
+    while depth:
+        k -= 1
+        depth += (line[k] == ")") - (line[k] == "(")
+    return k
 
 
 def with_backward(backward: Callable[[Floats, BatchNormCache], Gradients]) -> type[BatchNorm]:
