@@ -31,10 +31,11 @@ EXCEPTIONS = Path("book/numbers.yml")
 TEXTS = ("book/index", "book/glossary", "README")
 SOURCE = re.compile(r"from (book/\S+)$")
 NUMBER = re.compile(r"(?<![\w.,^{])\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])")
-#: What a paragraph holds besides its own words: the numbers of a list or of a chapter, options
-#: of a directive, code, formulas, addresses, targets, citations.
+#: What a paragraph holds besides its own words: the numbers of a list, of a heading, of a chapter
+#: or of a report, options of a directive, code, formulas, addresses, targets, citations, comments.
 NOT_PROSE = re.compile(
-    r"^\d+\. |^\| \d |^:\w+:[^\n]*|```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)"
+    r"^\d+\. |(?<=^## )\d+\. |^%[^\n]*|(?:issue|pull request) \d+(?=\])"
+    r"|^\| \d |^:\w+:[^\n]*|```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)"
     r"|^\([\w-]+\)=$|https?://\S+",
     re.S | re.M,
 )

@@ -104,6 +104,5 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 PENDING = frozenset(
     {
         "book/05-intuition",
-        "book/bug-gallery",
     }
 )
