@@ -102,7 +102,6 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 PENDING = frozenset(
     {
         "book/04-mini-batches",
-        "book/05-intuition",
         "book/06-test-time",
         "book/bug-gallery",
     }

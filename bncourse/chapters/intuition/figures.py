@@ -205,7 +205,7 @@ def shift_smoothness_steps(descents: Descents, rates: TanhRates) -> FigureWithWo
     FigureWithWords
     """
     rows = {"tanh": RAW, "tanh, standardised": STANDARDISED}
-    heads = ("gradient shift", "β_eff at 1 nat", "steps, rate 0.1", "steps, best rates")
+    heads = ("gradient shift", "β_eff at 1 nat", "steps, rate 0.1", "at best rates")
     said = []
     with style():
         figure, axes = new_figure(6.8, 4.6, 2, 4)
@@ -219,7 +219,7 @@ def shift_smoothness_steps(descents: Descents, rates: TanhRates) -> FigureWithWo
             ]
             told = []
             for ax, head, pair in zip(axes[k], heads, pairs, strict=True):
-                form = ".2f" if head == "gradient shift" else ".3g"
+                form = ".2f" if head in heads[:2] else "g"
                 middles = [float(np.median(values)) for values in pair]
                 for x, (values, colour) in enumerate(zip(pair, (WITHOUT, WITH), strict=True)):
                     spread = [[middles[x] - min(values)], [max(values) - middles[x]]]
@@ -326,7 +326,7 @@ def smoothness_at_step_and_loss(descents: Descents) -> FigureWithWords:
         axes[1].text(
             0.97, 0.03, "with batch norm", color=WITH, transform=axes[1].transAxes, ha="right"
         )
-        title(figure, "The smoothest networks are on a plateau; at equal loss no rule holds")
+        title(figure, "The smoothest are on a plateau; at equal loss no rule holds")
     words = " ".join(
         f"β_eff without and with batch norm {head}, medians: {join(parts)}."
         for head, parts in said.items()
@@ -372,7 +372,7 @@ def fifty_layers(depth: Depth) -> FigureWithWords:
         ax.set_ylim(1e-6, 1e5)
         ax.set_xlabel("layer, from the input (left) to the output")
         ax.set_ylabel("‖∂J/∂w‖ over that of the last layer")
-        ax.legend(loc="lower right", bbox_to_anchor=(1.0, 0.06), fontsize=9.5, handlelength=2.6)
+        ax.legend(loc="lower left", fontsize=9.5, handlelength=2.6)
         title(figure, "Batch norm saves the sigmoid's gradients and blows up ReLU's")
     words = (
         "Factor per layer towards the input, over 50 layers at the start: "

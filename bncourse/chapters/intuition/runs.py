@@ -1211,12 +1211,12 @@ class ShakeRun:
     Attributes
     ----------
     steps : float
-        To 90 % of the test images, counted every `every` steps; infinity if not reached.
+        To 90 % of the test images, counted every step; infinity if not reached.
     drift : float
         How far the mean of what a ReLU receives moves from a batch to the one 10 steps later, in
         standard deviations, over units, layers and the first 60 steps; infinity if it overflows.
     curve : list of float
-        The accuracies that were measured.
+        The accuracies that were kept.
     """
 
     steps: float
@@ -1248,8 +1248,10 @@ def shake_run(
         `RAW` or `STANDARDISED`.
     shake : callable
         Makes the layer from a width, a level and a generator.
-    at_most, every : int
-        Steps, and how often the accuracy is measured, without shifts.
+    at_most : int
+        Steps. The accuracy is measured after each, without shifts, until it is 90 %.
+    every : int
+        How often it is kept for the curve.
     whole : bool
         Whether training goes on when 90 % are reached.
 
@@ -1278,10 +1280,13 @@ def shake_run(
         nonlocal reached
         if len(received) < 60:
             received.append([layer.received for layer in watched])
-        if history.steps % every == 0 and (whole or np.isinf(reached)):
-            curve.append(full_statistics_accuracy(net, digits))
-            if np.isinf(reached) and curve[-1] >= GOOD:
+        shown = history.steps % every == 0
+        if np.isinf(reached) or (whole and shown):
+            value = full_statistics_accuracy(net, digits)
+            if np.isinf(reached) and value >= GOOD:
                 reached = float(history.steps)
+            if shown:
+                curve.append(value)
         return not whole and np.isfinite(reached) and len(received) == 60
 
     with np.errstate(over="ignore", invalid="ignore"):
