@@ -1405,7 +1405,7 @@ def _held(
 
 HELD_RATES = (1.0, 3.0, 5.0, 8.0)
 HELD = StoredRun(
-    "held",
+    "lengths",
     held_accuracy,
     {"rate": HELD_RATES, "length": [FREE, AT_START, AT_END]},
     FIVE,
