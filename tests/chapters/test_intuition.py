@@ -86,6 +86,13 @@ CALLS = {
         ((depth(1.3),), r"1\.30 with sigmoid, .* 1\.21\. .* last one's: 380,000 with sigmoid"),
         ((depth(0.5),), r"0\.50 with sigmoid, .* 2 · 10⁻¹⁵ with sigmoid"),
     ],
+    "shaken_dots": [
+        ((), r"read −1\.34, −0\.45, 0\.45 and 1\.34\. Shaken at level 1, .* pass a ReLU\."),
+        (
+            (0.0,),
+            r"level 0, all four are moved by .0\.00, .0\.00 and .0\.00 .* 2, 2 and 2 of them",
+        ),
+    ],
     "shift_smoothness_steps": [
         (
             (descents((0.2, 3.0, 40, 1), (0.1, 2.0, 10, 1)), tanh_rates(20.0, 5.0)),

@@ -16,6 +16,7 @@ from bncourse.chapters.intuition.runs import (
     growth_per_layer,
 )
 from bncourse.display import FigureWithWords
+from bncourse.display.figure import true_minus
 from bncourse.display.style import (
     BLUE,
     CARD,
@@ -36,6 +37,7 @@ __all__ = [
     "depth_profile",
     "drift_and_speed",
     "fifty_layers",
+    "shaken_dots",
     "shift_smoothness_steps",
     "smoothness_at_step_and_loss",
     "smoothness_ratios",
@@ -391,3 +393,62 @@ def magnitude(value: float) -> str:
     mantissa, exponent = f"{value:.0e}".split("e")
     raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa} · 10{raised}"
+
+
+def shaken_dots(level: float = 1.0, seed: int = 0) -> FigureWithWords:
+    """Draw what a ReLU receives of the dots 1, 3, 5, 7 in three steps, when their ruler is shaken.
+
+    Parameters
+    ----------
+    level : float
+        Shifts are uniform in ±level.
+    seed : int
+        Of the three shifts.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    dots = np.array([1.0, 3.0, 5.0, 7.0])
+    still = (dots - dots.mean()) / dots.std()
+    shifts = np.random.default_rng(seed).uniform(-level, level, 3)
+    names = [
+        "batch norm",
+        *(f"step {k}: {true_minus(f'{s:+.2f}')}" for k, s in enumerate(shifts, 1)),
+    ]
+    rows = [still, *(still + shift for shift in shifts)]
+    with style():
+        figure, ax = new_figure(6.4, 2.9)
+        ax.axvline(0.0, color=INK, linewidth=1, linestyle="--")
+        ax.text(0.05, 0.42, "the ReLU's threshold", color=INK, fontsize=10)
+        for k, row in enumerate(rows):
+            ax.axhline(-k, color=WITH, linewidth=1.4)
+            if k:
+                for before, now in zip(rows[k - 1], row, strict=True):
+                    ax.plot([before, now], [1 - k, -k], color=GREY, linewidth=1, linestyle=":")
+            for example, value in enumerate(row):
+                face = CARD if example < 2 else INK
+                ax.plot(
+                    value,
+                    -k,
+                    "o",
+                    color=INK,
+                    markerfacecolor=face,
+                    markersize=9,
+                    markeredgewidth=2,
+                )
+        ax.set_yticks(-np.arange(len(rows)), names)
+        ax.set_ylim(-3.4, 0.75)
+        ax.set_xlim(-2.6, 2.6)
+        ax.grid(visible=False)
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        ax.set_xlabel("what the ReLU receives")
+        title(figure, "The ruler is shaken: all dots move together, and anew at each step")
+    words = (
+        f"The dots 1, 3, 5 and 7 read {join([f'{value:.2f}' for value in still])}. Shaken at "
+        f"level {level:g}, all four are moved by {join([f'{shift:+.2f}' for shift in shifts])} in "
+        f"three steps; {join([str(np.count_nonzero(row > 0)) for row in rows[1:]])} of them pass "
+        "a ReLU."
+    )
+    return FigureWithWords(figure, true_minus(words))

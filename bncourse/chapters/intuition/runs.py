@@ -1183,7 +1183,8 @@ class ShakeBySpread(Shake):
         if not training:
             return x
         shift = self.rng.uniform(-self.level, self.level, size=x.shape[1])
-        return x + shift * x.std(axis=0)
+        shaken: Floats = x + shift * x.std(axis=0)
+        return shaken
 
 
 class Arm(NamedTuple):
@@ -1863,7 +1864,7 @@ def verdicts(
             "true of sigmoids; with ReLU it is the other way round"
             if growth["ReLU, batch norm"] > 1.1 > growth["sigmoid, batch norm"]
             else "open",
-            "Training that goes on as badly as the first gradient looks, or as well.",
+            "The same networks after some steps of training (page 5.3).",
         ],
     ]
     return Verdicts(rows)
