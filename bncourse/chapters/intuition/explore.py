@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
@@ -10,14 +11,22 @@ from bncourse.chapters.intuition.figures import ALIKE
 from bncourse.chapters.intuition.runs import (
     ACTIVATIONS,
     ETAS,
+    RAW,
+    SHAKE_RATES,
+    Arm,
+    ShakeRun,
     Trace,
     growth_per_layer,
     narrow_gradient_norms,
+    note_down,
+    shake_run,
     trace,
     walk,
 )
+from bncourse.chapters.measured import measured
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
-from bncourse.display.style import GREEN, GREY, INK, WITH, WITHOUT, new_figure, style
+from bncourse.display.card import Card
+from bncourse.display.style import CARD, GREEN, GREY, INK, WITH, WITHOUT, new_figure, style
 
 
 def draw_noisy_batch_norm(references: dict[str, Trace], level: float) -> FigureWithWords:
@@ -165,4 +174,95 @@ def depth_profile() -> Explorable:
             "activation": Choice("activation", tuple(ACTIVATIONS), "sigmoid"),
             "batch_norm": Switch("batch norm"),
         },
+    )
+
+
+# ---------------------------------------------------------------- book/05-intuition.ipynb
+
+#: Steps of the explorable, and how often its accuracy is drawn.
+SHOWN, TAKEN = 60, 5
+
+
+@cache
+def _shake_curve(batch_norm: bool, level: float, rate: float) -> ShakeRun:
+    arm = Arm(batch_norm, level)
+    name = "batch norm" if batch_norm else "no batch norm"
+    note_down("ReLU", f"{name}, shaken" if level else name, RAW, rate, SHOWN, 0)
+    return shake_run(0, arm, rate, at_most=SHOWN, every=TAKEN, whole=True)
+
+
+def draw_shake(level: float, rate: float) -> FigureWithWords:
+    """Draw the accuracy of four networks, two of them shaken, and what their ReLUs receive."""
+    arms = {
+        "no batch norm": (False, 0.0, WITHOUT, "-"),
+        "no batch norm, shaken": (False, level, WITHOUT, ":"),
+        "batch norm": (True, 0.0, WITH, "-"),
+        "batch norm, shaken": (True, level, WITH, ":"),
+    }
+    said = []
+    with style():
+        figure, axes = new_figure(6.4, 3.6, 1, 2, width_ratios=[1.7, 1])
+        for k, (name, (bn, shaken, colour, line)) in enumerate(arms.items()):
+            run = _shake_curve(bn, shaken, rate)
+            steps = np.arange(TAKEN, SHOWN + 1, TAKEN)
+            axes[0].plot(steps, run.curve, color=colour, linestyle=line, linewidth=2, label=name)
+            drift = min(run.drift, 3.0)
+            hatch = "///" if line == ":" else None
+            axes[1].barh(
+                -k, drift, 0.6, color=CARD if hatch else colour, edgecolor=colour, hatch=hatch
+            )
+            reached = f"{run.steps:.0f}" if np.isfinite(run.steps) else f"more than {SHOWN}"
+            moved = f"{run.drift:.2f}" if run.drift < 2 else "more than 2"
+            said.append(f"{name} {reached} steps, drift {moved}")
+        axes[0].axhline(0.9, color=INK, linewidth=1, linestyle="--")
+        axes[0].set_ylim(0, 1.02)
+        axes[0].set_xlabel("step")
+        axes[0].set_title("test accuracy", fontsize=11.5)
+        axes[1].set_yticks([0, -1, -2, -3], ["none", "none,\nshaken", "BN", "BN,\nshaken"])
+        axes[1].set_xlim(0, 3.1)
+        axes[1].grid(visible=False, axis="y")
+        axes[1].set_title("drift in 10 steps, sd", fontsize=11.5)
+        figure.legend(
+            *axes[0].get_legend_handles_labels(), loc="outside lower left", fontsize=9.5, ncols=2
+        )
+    words = f"Level {level:g}, rate {rate:g}, to 90 %: {'; '.join(said)}."
+    return FigureWithWords(figure, words)
+
+
+@dataclass(frozen=True)
+class _Frames:
+    card: Card | None = None
+
+
+@measured(
+    question="How much shaking does each network bear, and at which learning rate?",
+    control="No batch norm, and both networks unshaken, from the same weights with the same "
+    "batches.",
+    mode="Test accuracy without shifts, with the statistics of the whole training set, every 5 "
+    "steps, and every step until 90 %. Drift as a ReLU receives it in training, between batches "
+    "10 steps apart.",
+)
+def _shake_frames() -> _Frames:
+    for rate in SHAKE_RATES:
+        for level in (0.0, *SHAKE_LEVELS):
+            for bn in (False, True):
+                _shake_curve(bn, level, rate)
+    return _Frames()
+
+
+SHAKE_LEVELS = (0.5, 1.0, 2.0, 4.0)
+
+
+def shake() -> Explorable:
+    """Return the explorable: how hard batch norm may be shaken, and at which rate."""
+    return Explorable(
+        "Shaken at every step",
+        draw_shake,
+        {
+            "level": Range(
+                "level of the shifts", SHAKE_LEVELS, 1.0, low=0.25, high=4.0, step=0.25
+            ),
+            "rate": Range("learning rate", SHAKE_RATES, 0.1, log=True),
+        },
+        _shake_frames().card,
     )

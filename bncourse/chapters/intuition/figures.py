@@ -5,10 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from bncourse.arrays import Floats
-from bncourse.chapters.intuition.runs import Stability, growth_per_layer
+from bncourse.chapters.intuition.runs import (
+    AT_STEP,
+    RAW,
+    STANDARDISED,
+    Depth,
+    Descents,
+    Stability,
+    TanhRates,
+    growth_per_layer,
+)
 from bncourse.display import FigureWithWords
+from bncourse.display.figure import true_minus
 from bncourse.display.style import (
     BLUE,
+    CARD,
     GREEN,
     GREY,
     INK,
@@ -22,7 +33,15 @@ from bncourse.display.style import (
     title,
 )
 
-__all__ = ["depth_profile", "drift_and_speed", "smoothness_ratios"]
+__all__ = [
+    "depth_profile",
+    "drift_and_speed",
+    "fifty_layers",
+    "shaken_dots",
+    "shift_smoothness_steps",
+    "smoothness_at_step_and_loss",
+    "smoothness_ratios",
+]
 
 
 def drift_and_speed(results: dict[str, list[Stability]]) -> FigureWithWords:
@@ -168,3 +187,268 @@ def depth_profile(norms: dict[str, Floats]) -> FigureWithWords:
         f"last one's with {largest}"
     )
     return FigureWithWords(figure, words + ".")
+
+
+# ---------------------------------------------------------------- book/05-intuition.ipynb
+
+
+def shift_smoothness_steps(descents: Descents, rates: TanhRates) -> FigureWithWords:
+    """Draw gradient shift, smoothness and steps of the tanh network, raw and standardised.
+
+    Parameters
+    ----------
+    descents : Descents
+        From `bncourse.chapters.intuition.runs.descents`.
+    rates : TanhRates
+        From `bncourse.chapters.intuition.runs.tanh_rates`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    rows = {"tanh": RAW, "tanh, standardised": STANDARDISED}
+    heads = ("gradient shift", "β_eff at 1 nat", "steps, rate 0.1", "at best rates")
+    said = []
+    with style():
+        figure, axes = new_figure(6.8, 4.6, 2, 4)
+        for k, (network, inputs) in enumerate(rows.items()):
+            best = [rates.steps[inputs, bn, rates.best(inputs, bn)] for bn in (False, True)]
+            pairs = [
+                [descents.values[network, bn]["shift"] for bn in (False, True)],
+                [descents.values[network, bn]["loss 1.0"] for bn in (False, True)],
+                [rates.steps[inputs, bn, 0.1] for bn in (False, True)],
+                best,
+            ]
+            told = []
+            for ax, head, pair in zip(axes[k], heads, pairs, strict=True):
+                form = ".2f" if head in heads[:2] else "g"
+                middles = [float(np.median(values)) for values in pair]
+                for x, (values, colour) in enumerate(zip(pair, (WITHOUT, WITH), strict=True)):
+                    spread = [[middles[x] - min(values)], [max(values) - middles[x]]]
+                    ax.bar(x, middles[x], 0.75, color=colour, yerr=spread, ecolor=INK)
+                    ax.text(
+                        x,
+                        max(values) * 1.03,
+                        f"{middles[x]:{form}}",
+                        ha="center",
+                        va="bottom",
+                        color=colour,
+                        fontsize=10.5,
+                        fontweight="bold",
+                    )
+                ax.set_ylim(0, 1.25 * max(map(max, pair)))
+                ax.set_xticks([])
+                ax.grid(visible=False)
+                ax.tick_params(axis="y", labelsize=9)
+                if k == 0:
+                    ax.set_title(head, fontsize=10.5, pad=6)
+                told.append(f"{head} {middles[0]:{form}} and {middles[1]:{form}}")
+            axes[k][0].set_ylabel(inputs, fontsize=10.5)
+            said.append(f"{inputs}: {', '.join(told)}")
+        for text, place, colour in (("without", 0.30, WITHOUT), ("with batch norm", 0.55, WITH)):
+            figure.supxlabel(" ")
+            figure.text(place, 0.012, text, color=colour, fontweight="bold", ha="center")
+        title(figure, "tanh on raw pixels: no steadier, no smoother, a third of the steps")
+    words = (
+        f"The tanh network without and with batch norm, medians. {'. '.join(said)}. Best rates: "
+        + join(
+            [
+                f"{rates.best(inputs, bn):g} {'with' if bn else 'without'} on {inputs}"
+                for inputs in rows.values()
+                for bn in (False, True)
+            ]
+        )
+    )
+    return FigureWithWords(figure, words + ".", rates.card)
+
+
+#: A loss above this, in nats, is called a plateau: ten classes guessed alike have ln 10 = 2.30.
+PLATEAU = 2.2
+
+
+def smoothness_at_step_and_loss(descents: Descents) -> FigureWithWords:
+    """Draw β_eff without and with batch norm, after equally many steps and at equal loss.
+
+    Parameters
+    ----------
+    descents : Descents
+        From `bncourse.chapters.intuition.runs.descents`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    networks = list(dict.fromkeys(network for network, _ in descents.values))
+    panels = {f"step {AT_STEP}": f"after {AT_STEP} steps", "loss 1.0": "at a loss of 1 nat"}
+    said: dict[str, list[str]] = {head: [] for head in panels.values()}
+    hatched = []
+    with style():
+        figure, axes = new_figure(6.8, 4.3, 1, 2, sharey=True)
+        for ax, (key, head) in zip(axes, panels.items(), strict=True):
+            for row, network in enumerate(networks):
+                middles = []
+                for side, bn, colour in ((0.2, False, WITHOUT), (-0.2, True, WITH)):
+                    values = np.array(descents.values[network, bn][key])
+                    middle = float(np.median(values))
+                    level = descents.median(network, bn, f"loss at step {AT_STEP}")
+                    flat = key == f"step {AT_STEP}" and level > PLATEAU
+                    if flat:
+                        hatched.append(network)
+                    ax.barh(
+                        side - row,
+                        middle,
+                        0.36,
+                        color=CARD if flat else colour,
+                        edgecolor=colour,
+                        hatch="///" if flat else None,
+                    )
+                    ax.plot(values, [side - row] * len(values), "o", color=INK, markersize=2.5)
+                    ax.text(
+                        values.max() + 0.4,
+                        side - row,
+                        f"{middle:.2g}",
+                        va="center",
+                        color=colour,
+                        fontsize=10,
+                        fontweight="bold",
+                    )
+                    middles.append(f"{middle:.2g}")
+                said[head].append(f"{network} {middles[0]} and {middles[1]}")
+            ax.set_title(head, fontsize=11.5)
+            ax.set_xlim(0, 24)
+            ax.grid(visible=False, axis="y")
+            ax.set_xlabel("β_eff")
+        axes[0].set_yticks(
+            -np.arange(len(networks)), [name.replace(", ", ",\n") for name in networks]
+        )
+        axes[0].text(
+            0.97, 0.03, "hatched: on the plateau", transform=axes[0].transAxes, ha="right"
+        )
+        axes[1].text(0.97, 0.11, "without", color=WITHOUT, transform=axes[1].transAxes, ha="right")
+        axes[1].text(
+            0.97, 0.03, "with batch norm", color=WITH, transform=axes[1].transAxes, ha="right"
+        )
+        title(figure, "The smoothest are on a plateau; at equal loss no rule holds")
+    words = " ".join(
+        f"β_eff without and with batch norm {head}, medians: {join(parts)}."
+        for head, parts in said.items()
+    )
+    words += f" On the plateau after {AT_STEP} steps: {join(hatched) if hatched else 'none'}."
+    return FigureWithWords(figure, words, descents.card)
+
+
+def fifty_layers(depth: Depth) -> FigureWithWords:
+    """Draw the gradient of each of 50 layers, with the growth that theory predicts.
+
+    Parameters
+    ----------
+    depth : Depth
+        From `bncourse.chapters.intuition.runs.depth`.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    drawn = {
+        "sigmoid": (WITHOUT, ":"),
+        "ReLU": (WITHOUT, "-"),
+        "sigmoid, batch norm": (WITH, ":"),
+        "ReLU, batch norm": (WITH, "-"),
+        "ReLU, batch norm, shortcuts": (WITH, "-."),
+    }
+    layers = np.arange(1, 51)
+    with style():
+        figure, ax = new_figure(6.6, 4.2)
+        for name, (colour, line) in drawn.items():
+            profile = np.median(depth.norms[name] / depth.norms[name][:, -1:], axis=0)
+            ax.semilogy(layers, profile, color=colour, linestyle=line, label=name)
+        predicted = depth.predicted ** (50.0 - layers)
+        ax.semilogy(
+            layers,
+            predicted,
+            color=INK,
+            linestyle="--",
+            linewidth=1.3,
+            label=f"predicted, × {depth.predicted:.2f} per layer",
+        )
+        ax.set_ylim(1e-6, 1e5)
+        ax.set_xlabel("layer, from the input (left) to the output")
+        ax.set_ylabel("‖∂J/∂w‖ over that of the last layer")
+        ax.legend(loc="lower left", fontsize=9.5, handlelength=2.6)
+        title(figure, "Batch norm saves the sigmoid's gradients and blows up ReLU's")
+    words = (
+        "Factor per layer towards the input, over 50 layers at the start: "
+        + join([f"{depth.growth(name):.2f} with {name}" for name in drawn])
+        + f"; predicted for ReLU with batch norm {depth.predicted:.2f}. The first layer's "
+        f"gradient over the last one's: "
+        + join([f"{magnitude(depth.first_to_last(name))} with {name}" for name in depth.norms])
+    )
+    return FigureWithWords(figure, words + ".", depth.card)
+
+
+def magnitude(value: float) -> str:
+    """Return a positive number to two significant digits, as one writes it."""
+    if 0.01 <= value < 1e6:
+        return f"{float(f'{value:.2g}'):,g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa} · 10{raised}"
+
+
+def shaken_dots(level: float = 1.0, seed: int = 0) -> FigureWithWords:
+    """Draw what a ReLU receives of the dots 1, 3, 5, 7 in three steps, when their ruler is shaken.
+
+    Parameters
+    ----------
+    level : float
+        Shifts are uniform in ±level.
+    seed : int
+        Of the three shifts.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    dots = np.array([1.0, 3.0, 5.0, 7.0])
+    still = (dots - dots.mean()) / dots.std()
+    shifts = np.random.default_rng(seed).uniform(-level, level, 3)
+    names = [
+        "batch norm",
+        *(f"step {k}: {true_minus(f'{s:+.2f}')}" for k, s in enumerate(shifts, 1)),
+    ]
+    rows = [still, *(still + shift for shift in shifts)]
+    with style():
+        figure, ax = new_figure(6.4, 2.9)
+        ax.axvline(0.0, color=INK, linewidth=1, linestyle="--")
+        ax.text(0.05, 0.42, "the ReLU's threshold", color=INK, fontsize=10)
+        for k, row in enumerate(rows):
+            ax.axhline(-k, color=WITH, linewidth=1.4)
+            if k:
+                for before, now in zip(rows[k - 1], row, strict=True):
+                    ax.plot([before, now], [1 - k, -k], color=GREY, linewidth=1, linestyle=":")
+            for example, value in enumerate(row):
+                face = CARD if example < 2 else INK
+                ax.plot(
+                    value,
+                    -k,
+                    "o",
+                    color=INK,
+                    markerfacecolor=face,
+                    markersize=9,
+                    markeredgewidth=2,
+                )
+        ax.set_yticks(-np.arange(len(rows)), names)
+        ax.set_ylim(-3.4, 0.75)
+        ax.set_xlim(-2.6, 2.6)
+        ax.grid(visible=False)
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        ax.set_xlabel("what the ReLU receives")
+        title(figure, "The ruler is shaken: all dots move together, and anew at each step")
+    words = (
+        f"The dots 1, 3, 5 and 7 read {join([f'{value:.2f}' for value in still])}. Shaken at "
+        f"level {level:g}, all four are moved by {join([f'{shift:+.2f}' for shift in shifts])} in "
+        f"three steps; {join([str(np.count_nonzero(row > 0)) for row in rows[1:]])} of them pass "
+        "a ReLU."
+    )
+    return FigureWithWords(figure, true_minus(words))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -13,13 +14,20 @@ from bncourse.arrays import Floats
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
+    Centre,
+    Divide,
+    Shift,
     backpropagate,
     full_statistics_accuracy,
     sizes_for,
+    steps_to_accuracy,
     train_digits,
 )
 from bncourse.chapters.gaussian import gaussian_mean
+from bncourse.chapters.measured import measured, merge, take_down, taking_down
+from bncourse.chapters.stored import StoredRun
 from bncourse.data import Digits, load_digits
+from bncourse.display.card import Card
 from bncourse.landscape import (
     GradientWalk,
     gauss_newton_spectrum,
@@ -28,7 +36,7 @@ from bncourse.landscape import (
     walk_along_gradient,
 )
 from bncourse.layers import Dense, Layer
-from bncourse.network import Sequential, mlp
+from bncourse.network import Residual, Sequential, mlp
 from bncourse.normalization import BatchNorm
 from bncourse.optimizers import GradientDescent
 from bncourse.statistics import layer_outputs
@@ -835,3 +843,1048 @@ def walk(activation: str, gain: float, step: int) -> Walk:
 def narrow_gradient_norms(activation: str, batch_norm: bool, depth: int) -> Floats:
     """Return the gradient norms of `gradient_norms`, 50 units wide."""
     return gradient_norms(0, ACTIVATIONS[activation], batch_norm, depth, width=50)
+
+
+# ---------------------------------------------------------------- book/05-intuition.ipynb
+
+#: What medians and ranges of the core page are taken over, and what its headlines are.
+FIVE, TEN = tuple(range(5)), tuple(range(10))
+#: Test accuracy that a network is trained to.
+GOOD = 0.90
+
+RAW, CENTRED, STANDARDISED = "pixels from 0 to 1", "pixels, centred once", "standardised"
+#: What stands behind each hidden w.
+NOTHING, DIVISION, SUBTRACTION, BOTH = (
+    "nothing: a bias",
+    "division, γ and β",
+    "subtraction and β",
+    "batch norm",
+)
+
+
+def inputs_of(name: str) -> Digits:
+    """Return the digits as they are, with each pixel's training mean subtracted, or standardised.
+
+    Parameters
+    ----------
+    name : str
+        `RAW`, `CENTRED` or `STANDARDISED`.
+    """
+    digits = load_digits(standardized=name == STANDARDISED)
+    if name != CENTRED:
+        return digits
+    mean = digits.x_train.mean(axis=0)
+    return digits._replace(x_train=digits.x_train - mean, x_test=digits.x_test - mean)
+
+
+def note_down(activation: str, arm: str, inputs: str, rate: float, steps: int, seed: int) -> None:
+    """Take down what the runs of this page have in common."""
+    take_down(
+        activation=activation,
+        arm=arm,
+        learning_rate=rate,
+        init=INIT[ACTIVATIONS[activation]],
+        inputs=inputs,
+        sizes="-".join(map(str, SIZES)),
+        batch_size=BATCH_SIZE,
+        steps=steps,
+        seed=seed,
+    )
+
+
+def half_steps(seed: int, activation: str, inputs: str, behind: str, rate: float) -> float:
+    """Return the steps to 90 % of the test images with a half of batch norm behind each hidden w.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    activation : str
+        One of `ACTIVATIONS`.
+    inputs : str
+        `RAW`, `CENTRED` or `STANDARDISED`.
+    behind : str
+        `NOTHING`, `DIVISION`, `SUBTRACTION` or `BOTH`.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    float
+        Counted every step; infinity if 100 were not enough.
+    """
+    note_down(activation, behind, inputs, rate, 100, seed)
+    kind, digits = ACTIVATIONS[activation], inputs_of(inputs)
+    weights, order = np.random.default_rng(seed).spawn(2)
+    layers: list[Layer] = []
+    for n_in, n in zip(SIZES[:-2], SIZES[1:-1], strict=True):
+        layers.append(Dense(n_in, n, behind == NOTHING, init=INIT[kind], rng=weights))
+        if behind == SUBTRACTION:
+            layers += [Centre(), Shift(n)]
+        elif behind == DIVISION:
+            layers.append(Divide(n))
+        elif behind == BOTH:
+            layers.append(BatchNorm(n))
+        layers.append(kind())
+    net = Sequential([*layers, Dense(SIZES[-2], SIZES[-1], init=INIT[kind], rng=weights)])
+
+    def good(_: History) -> bool:
+        logits = layer_outputs(net, digits.x_test, statistics="batch")[-1]
+        return bool(np.mean(logits.argmax(axis=1) == digits.y_test) >= GOOD)
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        return steps_until(net, digits, rate, order, good, 100)
+
+
+def steps_until(
+    net: Sequential,
+    digits: Digits,
+    rate: float,
+    order: np.random.Generator,
+    good: Callable[[History], bool],
+    at_most: int,
+) -> float:
+    """Train until `good`, and return the steps, or infinity."""
+    reached: list[int] = []
+
+    def look(history: History) -> bool:
+        if good(history):
+            reached.append(history.steps)
+        return bool(reached) or not np.isfinite(history.loss[-1])
+
+    train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=GradientDescent(rate),
+        batch_size=BATCH_SIZE,
+        steps=at_most,
+        rng=order,
+        after_step=look,
+    )
+    return float(reached[0]) if reached else float("inf")
+
+
+def _halves_grid() -> list[dict[str, object]]:
+    all_four = [NOTHING, DIVISION, SUBTRACTION, BOTH]
+    shown = [
+        ("ReLU", RAW, all_four),
+        ("tanh", RAW, all_four),
+        ("sigmoid", RAW, all_four),
+        ("ReLU", CENTRED, [NOTHING]),
+        ("tanh", CENTRED, [NOTHING]),
+        ("sigmoid", CENTRED, [NOTHING]),
+        ("ReLU", STANDARDISED, all_four),
+        ("tanh", STANDARDISED, all_four),
+    ]
+    return [
+        {"activation": activation, "inputs": inputs, "behind": behind, "rate": 1.0}
+        for activation, inputs, arms in shown
+        for behind in arms
+    ]
+
+
+HALVES = StoredRun("halves", half_steps, _halves_grid(), FIVE, tolerance=12.0)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Steps to 90 % with halves of batch norm, at rate 1.
+
+    Attributes
+    ----------
+    steps : dict of (str, str, str) to list of float
+        By activation, inputs, and what stands behind each hidden w: one value a seed.
+    card : Card
+    """
+
+    steps: dict[tuple[str, str, str], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Which half of batch norm lets rate 1 train?",
+    control="The same weights and batches with neither half and with both; and no batch norm at "
+    "all, with each pixel's mean subtracted once before training.",
+    mode="Test accuracy with the statistics of the whole test set as one batch, after every step.",
+)
+def halves(seeds: Sequence[int] | None = None) -> Halves:
+    """Return the stored runs."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for run in HALVES.load(seeds).runs:
+        key = run.settings["activation"], run.settings["inputs"], run.settings["behind"]
+        found.setdefault(key, []).append(run.result)
+    return Halves(found)
+
+
+#: The rates at which tanh is trained, without and with batch norm.
+TANH_RATES = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0)
+
+
+def tanh_steps(seed: int, inputs: str, batch_norm: bool, rate: float) -> float:
+    """Return the steps of the tanh network to 90 % of the test images, counted every step.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    inputs : str
+        `RAW` or `STANDARDISED`.
+    batch_norm : bool
+        With or without.
+    rate : float
+        Learning rate.
+    """
+    return steps_to_accuracy(
+        seed,
+        Tanh,
+        batch_norm,
+        rate,
+        target=GOOD,
+        at_most=100,
+        init=INIT[Tanh],
+        digits=inputs_of(inputs),
+        every=1,
+    )
+
+
+TANH = StoredRun(
+    "tanh",
+    tanh_steps,
+    {"inputs": [RAW, STANDARDISED], "batch_norm": [False, True], "rate": TANH_RATES},
+    TEN,
+    tolerance=12.0,
+)
+
+
+class Descent(NamedTuple):
+    """A network whose descent is measured: activation, inputs, factor on the initial weights."""
+
+    activation: str
+    inputs: str
+    gain: float
+
+
+DESCENTS = {
+    "ReLU": Descent("ReLU", RAW, 1.0),
+    "tanh": Descent("tanh", RAW, 1.0),
+    "sigmoid": Descent("sigmoid", RAW, 1.0),
+    "ReLU, 0.3 × He": Descent("ReLU", RAW, 0.3),
+    "tanh, standardised": Descent("tanh", STANDARDISED, 1.0),
+}
+#: Losses at which two networks are compared, and the step at which they are too, in nats.
+LOSSES = (1.5, 1.0, 0.5)
+AT_STEP = 50
+
+
+def descent(seed: int, network: str, batch_norm: bool) -> dict[str, float]:
+    """Train one network; measure the gradient shift, the smoothness, and the steps to 90 %.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    network : str
+        One of `DESCENTS`.
+    batch_norm : bool
+        With or without.
+
+    Returns
+    -------
+    dict of str to float
+        ``"shift"``: that of `gradient_shift`, over 60 steps. ``"steps"``: to 90 % of the test
+        images, counted every step. ``"step 50"`` and ``"loss at step 50"``: the gradient's change
+        per unit of length over one step of η = 0.1, on the first 60 training images, and their
+        loss, after 50 steps. ``"loss 1.5"``, … : that change when their loss was first below 1.5
+        nats, looked at every 2 steps. Infinity for what 1,000 steps don't reach.
+    """
+    setting = DESCENTS[network]
+    kind, digits = ACTIVATIONS[setting.activation], inputs_of(setting.inputs)
+    name = "with batch norm" if batch_norm else "without batch norm"
+    note_down(setting.activation, name, setting.inputs, RATE[kind], 1000, seed)
+    take_down(gain=setting.gain)
+    weights, order = np.random.default_rng(seed).spawn(2)
+    norm = BatchNorm if batch_norm else None
+    net = mlp(SIZES, kind, norm, init=INIT[kind], gain=setting.gain, rng=weights)
+    x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
+    found = dict.fromkeys([*(f"loss {level}" for level in LOSSES), "steps"], float("inf"))
+
+    def change() -> float:
+        return float(walk_along_gradient(net, x, y, np.array([0.1])).smoothness[0])
+
+    def look(history: History) -> bool:
+        step = history.steps
+        if np.isinf(found["steps"]) and full_statistics_accuracy(net, digits) >= GOOD:
+            found["steps"] = float(step)
+        if step % 2 == 0:
+            loss = loss_and_gradient(net, x, y)[0]
+            for level in LOSSES:
+                if loss < level and np.isinf(found[f"loss {level}"]):
+                    found[f"loss {level}"] = change()
+            if step == AT_STEP:
+                found[f"step {AT_STEP}"], found[f"loss at step {AT_STEP}"] = change(), loss
+        return step >= AT_STEP and all(map(np.isfinite, found.values()))
+
+    train(
+        net,
+        digits.x_train,
+        digits.y_train,
+        optimizer=GradientDescent(RATE[kind]),
+        batch_size=BATCH_SIZE,
+        steps=1000,
+        rng=order,
+        after_step=look,
+    )
+    if setting.gain == 1.0:
+        found["shift"] = gradient_shift(seed, kind, batch_norm, digits=digits)
+    return found
+
+
+DESCENT = StoredRun(
+    "descent",
+    descent,
+    {"network": list(DESCENTS), "batch_norm": [False, True]},
+    FIVE,
+    tolerance=40.0,
+)
+
+
+class Shake(Layer):
+    """Shift each unit by a random number, another one at every step of training.
+
+    Parameters
+    ----------
+    n : int
+        Number of units.
+    level : float
+        Shifts are uniform in ±level.
+    rng : numpy.random.Generator
+        Source of the shifts.
+    """
+
+    def __init__(self, n: int, level: float, rng: np.random.Generator) -> None:
+        super().__init__(n, n)
+        self.level, self.rng = level, rng
+
+    def _forward(self, x: Floats, training: bool) -> Floats:
+        if not training:
+            return x
+        shift = self.rng.uniform(-self.level, self.level, size=x.shape[1])
+        return x + shift
+
+    def _backward(self, dz: Floats) -> Floats:
+        return dz
+
+
+class ShakeBySpread(Shake):
+    """Shift each unit by a random share of its own standard deviation over the batch."""
+
+    def _forward(self, x: Floats, training: bool) -> Floats:
+        if not training:
+            return x
+        shift = self.rng.uniform(-self.level, self.level, size=x.shape[1])
+        shaken: Floats = x + shift * x.std(axis=0)
+        return shaken
+
+
+class Arm(NamedTuple):
+    """A network that is shaken or not: batch norm, level, and in units of its own spread."""
+
+    batch_norm: bool
+    level: float
+    by_spread: bool = False
+
+
+SHAKEN = {
+    "no batch norm": Arm(False, 0.0),
+    "batch norm": Arm(True, 0.0),
+    "batch norm, shaken, level 1": Arm(True, 1.0),
+    "batch norm, shaken, level 2": Arm(True, 2.0),
+    "no batch norm, shaken, level 1": Arm(False, 1.0),
+    "no batch norm, shaken by its own spread": Arm(False, 1.0, True),
+}
+
+
+@dataclass(frozen=True)
+class ShakeRun:
+    """One training run of a network that is shaken or not.
+
+    Attributes
+    ----------
+    steps : float
+        To 90 % of the test images, counted every step; infinity if not reached.
+    drift : float
+        How far the mean of what a ReLU receives moves from a batch to the one 10 steps later, in
+        standard deviations, over units, layers and the first 60 steps; infinity if it overflows.
+    curve : list of float
+        The accuracies that were kept.
+    """
+
+    steps: float
+    drift: float
+    curve: list[float]
+
+
+def shake_run(
+    seed: int,
+    arm: Arm,
+    rate: float,
+    inputs: str = RAW,
+    shake: Callable[[int, float, np.random.Generator], Layer] = Shake,
+    at_most: int = 120,
+    every: int = 1,
+    whole: bool = False,
+) -> ShakeRun:
+    """Train the ReLU network with a layer in front of each ReLU that shifts its units.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights, batches and shifts.
+    arm : Arm
+        With level 0 no such layer is there.
+    rate : float
+        Learning rate.
+    inputs : str
+        `RAW` or `STANDARDISED`.
+    shake : callable
+        Makes the layer from a width, a level and a generator.
+    at_most : int
+        Steps. The accuracy is measured after each, without shifts, until it is 90 %.
+    every : int
+        How often it is kept for the curve.
+    whole : bool
+        Whether training goes on when 90 % are reached.
+
+    Returns
+    -------
+    ShakeRun
+    """
+    digits = inputs_of(inputs)
+    weights, order = np.random.default_rng(seed).spawn(2)
+    noise = np.random.default_rng([seed, 1])
+    net = mlp(SIZES, _WatchedReLU, BatchNorm if arm.batch_norm else None, rng=weights)
+    if arm.level:
+        make = ShakeBySpread if arm.by_spread else shake
+        layers: list[Layer] = []
+        for layer in net.layers:
+            if isinstance(layer, _WatchedReLU):
+                layers.append(make(SIZES[1], arm.level, noise))
+            layers.append(layer)
+        net = Sequential(layers)
+    watched = [layer for layer in net.layers if isinstance(layer, _WatchedReLU)]
+    received: list[list[tuple[Floats, Floats]]] = []
+    curve: list[float] = []
+    reached = float("inf")
+
+    def look(history: History) -> bool:
+        nonlocal reached
+        if len(received) < 60:
+            received.append([layer.received for layer in watched])
+        shown = history.steps % every == 0
+        if np.isinf(reached) or (whole and shown):
+            value = full_statistics_accuracy(net, digits)
+            if np.isinf(reached) and value >= GOOD:
+                reached = float(history.steps)
+            if shown:
+                curve.append(value)
+        return not whole and np.isfinite(reached) and len(received) == 60
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        train(
+            net,
+            digits.x_train,
+            digits.y_train,
+            optimizer=GradientDescent(rate),
+            batch_size=BATCH_SIZE,
+            steps=at_most,
+            rng=order,
+            after_step=look,
+        )
+        moved = [
+            float(np.mean(np.abs(mean - old_mean) / (old_sd + 1e-6)))
+            for old, new in zip(received[:-10], received[10:], strict=True)
+            for (old_mean, old_sd), (mean, _) in zip(old, new, strict=True)
+        ]
+    drift = float(np.mean(moved))
+    return ShakeRun(reached, drift if np.isfinite(drift) else float("inf"), curve)
+
+
+def shaken(seed: int, arm: str, rate: float, inputs: str) -> dict[str, float]:
+    """Return ``"steps"`` and ``"drift"`` of one arm.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights, batches and shifts.
+    arm : str
+        One of `SHAKEN`.
+    rate : float
+        Learning rate.
+    inputs : str
+        `RAW` or `STANDARDISED`.
+    """
+    note_down("ReLU", arm, inputs, rate, 120, seed)
+    run = shake_run(seed, SHAKEN[arm], rate, inputs)
+    return {"steps": run.steps, "drift": run.drift}
+
+
+SHAKE_RATES = (0.1, 0.3, 1.0)
+SHAKE = StoredRun(
+    "shake",
+    shaken,
+    [
+        *({"arm": arm, "rate": rate, "inputs": RAW} for arm in SHAKEN for rate in SHAKE_RATES),
+        *({"arm": arm, "rate": 0.1, "inputs": STANDARDISED} for arm in SHAKEN),
+    ],
+    FIVE,
+    tolerance=12.0,
+)
+
+
+#: What is done to the length of each hidden unit's weights after every step.
+FREE, AT_START, AT_END = "free to grow", "held at its start", "held at its end"
+
+
+def held_accuracy(seed: int, rate: float, length: str) -> float:
+    """Return the test accuracy of the ReLU network with batch norm after 200 steps.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    rate : float
+        Learning rate.
+    length : str
+        `FREE`; or each hidden unit's weights are brought after every step to the length that they
+        had at the start (`AT_START`), or to that which they have at the end when they are free
+        (`AT_END`), from the same directions.
+    """
+    note_down("ReLU", f"length {length}", RAW, rate, 200, seed)
+    digits = load_digits()
+    ends = _held(seed, rate, None, digits)[1] if length == AT_END else None
+    weights, _ = np.random.default_rng(seed).spawn(2)
+    start = [
+        np.linalg.norm(layer.w, axis=1, keepdims=True)
+        for layer in _hidden(mlp(SIZES, ReLU, rng=weights))
+    ]
+    hold = {FREE: None, AT_START: start, AT_END: ends}[length]
+    return _held(seed, rate, hold, digits)[0]
+
+
+def _hidden(net: Sequential) -> list[Dense]:
+    return [layer for layer in net.layers if isinstance(layer, Dense)][:-1]
+
+
+def _held(
+    seed: int, rate: float, hold: list[Floats] | None, digits: Digits
+) -> tuple[float, list[Floats]]:
+    """Return the accuracy after 200 steps, and the length of each hidden unit's weights."""
+    weights, order = np.random.default_rng(seed).spawn(2)
+    net = mlp(SIZES, ReLU, rng=weights)
+
+    def restore(_: History | None = None) -> None:
+        for layer, length in zip(_hidden(net), hold or [], strict=True):
+            layer.w *= length / np.linalg.norm(layer.w, axis=1, keepdims=True)
+
+    if hold:
+        restore()
+    with np.errstate(over="ignore", invalid="ignore"):
+        train(
+            net,
+            digits.x_train,
+            digits.y_train,
+            optimizer=GradientDescent(rate),
+            batch_size=BATCH_SIZE,
+            steps=200,
+            rng=order,
+            after_step=restore if hold else None,
+        )
+        lengths = [np.linalg.norm(layer.w, axis=1, keepdims=True) for layer in _hidden(net)]
+        return full_statistics_accuracy(net, digits), lengths
+
+
+HELD_RATES = (1.0, 3.0, 5.0, 8.0)
+HELD = StoredRun(
+    "lengths",
+    held_accuracy,
+    {"rate": HELD_RATES, "length": [FREE, AT_START, AT_END]},
+    FIVE,
+    tolerance=0.35,
+    edge=0.2,
+)
+
+
+@dataclass(frozen=True)
+class TanhRates:
+    """Steps of the tanh network to 90 % by inputs, batch norm and learning rate.
+
+    Attributes
+    ----------
+    steps : dict of (str, bool, float) to list of float
+        One value a seed.
+    card : Card
+    """
+
+    steps: dict[tuple[str, bool, float], list[float]]
+    card: Card | None = None
+
+    def median(self, inputs: str, batch_norm: bool, rate: float) -> float:
+        """Return the median over the seeds."""
+        return float(np.median(self.steps[inputs, batch_norm, rate]))
+
+    def best(self, inputs: str, batch_norm: bool) -> float:
+        """Return the rate with the lowest median, the smaller one of two equals."""
+        return min(TANH_RATES, key=lambda rate: (self.median(inputs, batch_norm, rate), rate))
+
+
+@measured(
+    question="How many steps does batch norm save the tanh network, at one rate and at the best?",
+    control="The same weights and batches without batch norm, paired by seed; and standardised "
+    "pixels.",
+    mode="Test accuracy with the statistics of the whole training set, after every step; at most "
+    "100 steps.",
+)
+def tanh_rates(seeds: Sequence[int] | None = None) -> TanhRates:
+    """Return the stored runs."""
+    stored = TANH.load(seeds)
+    return TanhRates(
+        {
+            (inputs, bn, rate): stored.select(inputs=inputs, batch_norm=bn, rate=rate)
+            for inputs in (RAW, STANDARDISED)
+            for bn in (False, True)
+            for rate in TANH_RATES
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Descents:
+    """Gradient shift, smoothness and steps of five networks, without and with batch norm.
+
+    Attributes
+    ----------
+    values : dict of (str, bool) to dict of str to list of float
+        By the network and batch norm, each quantity of `descent`, one value a seed.
+    card : Card
+    """
+
+    values: dict[tuple[str, bool], dict[str, list[float]]]
+    card: Card | None = None
+
+    def median(self, network: str, batch_norm: bool, key: str) -> float:
+        """Return the median over the seeds."""
+        return float(np.median(self.values[network, batch_norm][key]))
+
+    def ratios(self, network: str, key: str) -> Floats:
+        """Return one network's values without over those with batch norm, paired by seed."""
+        without, with_bn = (np.array(self.values[network, bn][key]) for bn in (False, True))
+        return np.asarray(without / with_bn)
+
+
+@measured(
+    question="Do a smaller gradient shift or a smoother landscape go with the steps that batch "
+    "norm saves?",
+    control="The same weights and batches without batch norm, paired by seed, at the same rate: "
+    "0.1 for ReLU and tanh, 1 for the sigmoid. Smoothness after the same number of steps, and at "
+    "the same loss.",
+    mode="Gradients and losses in training mode, smoothness on the first 60 training images with "
+    "one step of 0.1. Test accuracy with the statistics of the whole training set, after every "
+    "step.",
+)
+def descents(seeds: Sequence[int] | None = None) -> Descents:
+    """Return the stored runs."""
+    stored = DESCENT.load(seeds)
+    found = {}
+    for network in DESCENTS:
+        for bn in (False, True):
+            results = stored.select(network=network, batch_norm=bn)
+            found[network, bn] = {key: [r[key] for r in results] for key in results[0]}
+    return Descents(found)
+
+
+@dataclass(frozen=True)
+class Shaken:
+    """Steps and drift of shaken and unshaken networks.
+
+    Attributes
+    ----------
+    values : dict of (str, float, str) to dict of str to list of float
+        By the arm, the rate and the inputs: ``"steps"`` and ``"drift"``, one value a seed.
+    card : Card
+    """
+
+    values: dict[tuple[str, float, str], dict[str, list[float]]]
+    card: Card | None = None
+
+    def steps(self, arm: str, rate: float, inputs: str = RAW) -> list[float]:
+        """Return the steps to 90 %."""
+        return self.values[arm, rate, inputs]["steps"]
+
+    def drift(self, arm: str, rate: float, inputs: str = RAW) -> float:
+        """Return the median drift."""
+        return float(np.median(self.values[arm, rate, inputs]["drift"]))
+
+
+@measured(
+    question="Does batch norm keep its gain when the means that it steadies are shifted again?",
+    control="No batch norm, with and without the same shifts, paired by seed; shifts in units of "
+    "the plain network's own spread; three rates; standardised pixels.",
+    mode="Test accuracy without shifts, with the statistics of the whole training set, after "
+    "every step. Drift as a ReLU receives it in training, between batches 10 steps apart.",
+)
+def shaken_networks(seeds: Sequence[int] | None = None) -> Shaken:
+    """Return the stored runs."""
+    stored = SHAKE.load(seeds)
+    found: dict[tuple[str, float, str], dict[str, list[float]]] = {}
+    for run in stored.runs:
+        key = run.settings["arm"], run.settings["rate"], run.settings["inputs"]
+        values = found.setdefault(key, {"steps": [], "drift": []})
+        for name in values:
+            values[name].append(run.result[name])
+    return Shaken(found)
+
+
+@measured(
+    question="How many steps do four networks take to 90 %, two of them shaken by your layer?",
+    control="The same weights and batches without your layer, and without batch norm.",
+    mode="Test accuracy without shifts, with the statistics of the whole training set, after "
+    "every step. Drift as a ReLU receives it in training, between batches 10 steps apart.",
+)
+def shake_yours(
+    layer: Callable[[int, float, np.random.Generator], Layer],
+    level: float = 1.0,
+    rate: float = 0.1,
+    seed: int = 0,
+) -> Shaken:
+    """Train four networks on raw pixels, two of them with a layer in front of each ReLU.
+
+    Parameters
+    ----------
+    layer : callable
+        Makes the layer from a width, a level and a generator, as `Shake`.
+    level : float
+        Of the shifts.
+    rate : float
+        Learning rate.
+    seed : int
+        Of weights, batches and shifts.
+
+    Returns
+    -------
+    Shaken
+    """
+    arms = {
+        "no batch norm": Arm(False, 0.0),
+        "no batch norm, shaken": Arm(False, level),
+        "batch norm": Arm(True, 0.0),
+        "batch norm, shaken": Arm(True, level),
+    }
+    found = {}
+    for name, arm in arms.items():
+        note_down("ReLU", name, RAW, rate, 120, seed)
+        run = shake_run(seed, arm, rate, shake=layer)
+        found[name, rate, RAW] = {"steps": [run.steps], "drift": [run.drift]}
+    return Shaken(found)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Test accuracies after 200 steps by rate and by what is done to the length of the weights.
+
+    Attributes
+    ----------
+    values : dict of (float, str) to list of float
+        One value a seed.
+    card : Card
+    """
+
+    values: dict[tuple[float, str], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Is it the falling effective rate that makes large rates train?",
+    control="The same runs with each hidden unit's weights held at their first length, and at "
+    "the length that the free ones end with.",
+    mode="Test accuracy with the statistics of the whole training set.",
+)
+def held(seeds: Sequence[int] | None = None) -> Held:
+    """Return the stored runs."""
+    stored = HELD.load(seeds)
+    return Held(
+        {
+            (rate, length): stored.select(rate=rate, length=length)
+            for rate in HELD_RATES
+            for length in (FREE, AT_START, AT_END)
+        }
+    )
+
+
+#: Networks of 50 layers: activation, batch norm, and a shortcut around each layer.
+DEEP: dict[str, tuple[str, bool, bool]] = {
+    "sigmoid": ("sigmoid", False, False),
+    "sigmoid, batch norm": ("sigmoid", True, False),
+    "ReLU": ("ReLU", False, False),
+    "ReLU, batch norm": ("ReLU", True, False),
+    "ReLU, shortcuts": ("ReLU", False, True),
+    "ReLU, batch norm, shortcuts": ("ReLU", True, True),
+}
+
+
+@dataclass(frozen=True)
+class Depth:
+    """The gradient of each of 50 hidden layers at the start.
+
+    Attributes
+    ----------
+    norms : dict of str to array of shape (seeds, 50)
+        ‖∂J/∂w‖ by the network, from the input to the output.
+    predicted : float
+        By how much it grows per layer with ReLU and batch norm, in theory.
+    card : Card
+    """
+
+    norms: dict[str, Floats]
+    predicted: float
+    card: Card | None = None
+
+    def growth(self, name: str) -> float:
+        """Return the factor per layer towards the input, median over seeds."""
+        return float(np.median([growth_per_layer(row) for row in self.norms[name]]))
+
+    def first_to_last(self, name: str) -> float:
+        """Return the first layer's gradient over the last one's, median over seeds."""
+        return float(np.median(self.norms[name][:, 0] / self.norms[name][:, -1]))
+
+
+@measured(
+    question="What becomes of the gradient through 50 layers, with and without batch norm?",
+    control="The same weights without batch norm, paired by seed; and both with a shortcut around "
+    "each layer but the first.",
+    mode="One backward pass in training mode at the start, with 200 images as the batch.",
+)
+def depth(seeds: Sequence[int] = FIVE) -> Depth:
+    """Return the gradients of six networks."""
+    digits = load_digits()
+    found = {}
+    for name, (activation, batch_norm, shortcuts) in DEEP.items():
+        rows = []
+        for seed in seeds:
+            take_down(
+                activation=activation,
+                arm=name,
+                init=INIT[ACTIVATIONS[activation]],
+                inputs=RAW,
+                sizes="64, then 50 layers of 100, and 10",
+                batch_size=200,
+                seed=seed,
+            )
+            net, dense = _deep(seed, ACTIVATIONS[activation], batch_norm, shortcuts)
+            backpropagate(net, digits.x_train[:200], digits.y_train[:200])
+            rows.append([np.linalg.norm(layer.grads["w"]) for layer in dense])
+        found[name] = np.array(rows)
+    relu_growth = predicted_growth(lambda z: np.maximum(z, 0.0), lambda z: (z > 0) * 1.0)
+    return Depth(found, relu_growth)
+
+
+def _deep(
+    seed: int, activation: type[Layer], batch_norm: bool, shortcuts: bool
+) -> tuple[Sequential, list[Dense]]:
+    """Return a network of 50 hidden layers, and their `Dense` layers."""
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
+    for k in range(50):
+        dense = Dense(64 if k == 0 else 100, 100, not batch_norm, init=INIT[activation], rng=rng)
+        block: list[Layer] = [dense, *([BatchNorm(100)] if batch_norm else []), activation()]
+        layers += [Residual(block)] if shortcuts and k else block
+    net = Sequential([*layers, Dense(100, 10, init=INIT[activation], rng=rng)])
+    inside = [
+        inner
+        for layer in net.layers
+        for inner in (layer.layers if isinstance(layer, Residual) else [layer])
+    ]
+    return net, [layer for layer in inside if isinstance(layer, Dense)][:-1]
+
+
+def told(values: Sequence[float], form: str = ".0f", most: str = "none") -> str:
+    """Return median and range over seeds, in words.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One a seed; infinity where a run did not arrive.
+    form : str
+        Of a number.
+    most : str
+        What infinity is called.
+
+    Returns
+    -------
+    str
+        Such as ``"8 (7 to 14)"``, or one number where all agree.
+    """
+    middle, low, high = (
+        f"{value:{form}}" if np.isfinite(value) else most
+        for value in (float(np.median(values)), min(values), max(values))
+    )
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+#: The reasons that are often given, in the order in which they are usually told.
+USUAL = ("scale", "stability", "smoothness")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What the experiments of this page say of each reason.
+
+    Attributes
+    ----------
+    rows : list of list of str
+        The reason, its rank, what was measured, the verdict, and what would change it.
+    card : Card
+    """
+
+    rows: list[list[str]]
+    card: Card | None = None
+
+
+@measured(
+    question="Which explanations of batch norm's gain survive the experiments of this page?",
+    control="That of each experiment, as its own card says.",
+    mode="As the cards of the experiments say.",
+)
+def verdicts(
+    ranking: Mapping[str, int],
+    halved: Halves,
+    rates: TanhRates,
+    descended: Descents,
+    shook: Shaken,
+    plain_and_best: Sequence[float],
+    lengths: Held,
+    deep: Depth,
+) -> Verdicts:
+    """Judge each reason by the page's results, beside the rank that a reader gave it.
+
+    Parameters
+    ----------
+    ranking : mapping of str to int
+        For each of `USUAL` its rank.
+    halved, rates, descended, shook, lengths, deep
+        The results of the page.
+    plain_and_best : sequence of float
+        Median steps of the modern network: without batch norm at its best rate, with batch norm
+        at that rate, with batch norm at its own best rate.
+
+    Returns
+    -------
+    Verdicts
+    """
+    if set(ranking) != set(USUAL):
+        raise ValueError(f"ranking: expected the reasons {USUAL}, got {tuple(ranking)}")
+    for result in (halved, rates, descended, shook, lengths, deep):
+        if result.card is not None:
+            merge({name: list(values) for name, values in result.card.settings.items()})
+
+    raw = {arm: halved.steps["ReLU", RAW, arm] for arm in (NOTHING, SUBTRACTION, BOTH)}
+    best = [rates.median(STANDARDISED, bn, rates.best(STANDARDISED, bn)) for bn in (False, True)]
+    by_the_mean = np.isinf(min(raw[NOTHING])) and np.isfinite(max(raw[SUBTRACTION]))
+
+    quiet, plain, once = (
+        shook.steps(arm, 0.1)
+        for arm in ("batch norm", "no batch norm", "batch norm, shaken, level 1")
+    )
+    drifts = [shook.drift(arm, 0.1) for arm in ("no batch norm", "batch norm, shaken, level 1")]
+    tolerated = drifts[1] > drifts[0] and all(a < b for a, b in zip(once, plain, strict=True))
+
+    networks = ("ReLU", "tanh", "sigmoid")
+    smoother = [float(np.median(descended.ratios(name, "loss 1.0"))) for name in networks]
+    saved = [float(np.median(descended.ratios(name, "steps"))) for name in networks]
+    in_order = np.array_equal(np.argsort(smoother), np.argsort(saved))
+
+    without, same, own = plain_and_best
+    share = np.log(without / same) / np.log(without / own)
+    at_five = [float(np.median(lengths.values[5.0, kind])) for kind in (FREE, AT_START, AT_END)]
+    at_three = [float(np.median(lengths.values[3.0, kind])) for kind in (FREE, AT_START)]
+    growth = {name: deep.growth(name) for name in DEEP}
+
+    rows = [
+        [
+            "The bowl is rounder",
+            str(ranking["scale"]),
+            f"ReLU, raw pixels, rate 1: {told(raw[NOTHING])} with neither half, "
+            f"{told(raw[SUBTRACTION])} with the subtraction, {told(raw[BOTH])} with both. tanh, "
+            f"standardised, best rates: {best[0]:.0f} without, {best[1]:.0f} with.",
+            "holds on raw pixels, by the mean" if by_the_mean else "open",
+            "Standardised inputs that leave the gain of the best rates as large as raw ones do.",
+        ],
+        [
+            "Later layers see less change",
+            str(ranking["stability"]),
+            f"Level 1, rate 0.1: drift {drifts[1]:.2f}, without batch norm {drifts[0]:.2f}; steps "
+            f"{told(once)}, without {told(plain)}, unshaken {told(quiet)}.",
+            "not needed for the gain; worth something" if tolerated else "open",
+            "Shifts no larger than the plain network's own that take the whole gain.",
+        ],
+        [
+            "The landscape is smoother",
+            str(ranking["smoothness"]),
+            "At 1 nat, smoother by a factor of "
+            + ", ".join(f"{v:.1f} ({n})" for v, n in zip(smoother, networks, strict=True))
+            + "; steps saved by "
+            + ", ".join(f"{v:.1f}" for v in saved)
+            + ".",
+            "goes with the gain" if in_order else "true of some, does not go with the gain",
+            "A measure of smoothness that orders these networks as their gains do.",
+        ],
+        [
+            "It allows larger rates",
+            "",
+            f"ReLU, standardised: {without:g} steps without, {same:g} with it at the same rate, "
+            f"{own:g} at its best.",
+            "about half of it, in this network" if 0.25 < share < 0.75 else "open",
+            "A network with all of its gain, or none, left at the plain one's best rate.",
+        ],
+        [
+            "It tunes the rate by itself",
+            "",
+            f"Accuracy at rate 5: {at_five[0]:.2f} free, {at_five[1]:.2f} held at the start's "
+            f"length, {at_five[2]:.2f} at the end's; at rate 3 {at_three[0]:.2f} and "
+            f"{at_three[1]:.2f}.",
+            "moves the edge" if at_five[0] - at_five[1] > 0.3 else "open",
+            "A gain from it at a rate at which the held weights train as well.",
+        ],
+        [
+            "It keeps gradients alive in deep networks",
+            "",
+            f"Factor per layer: sigmoid {growth['sigmoid']:.2f} without, "
+            f"{growth['sigmoid, batch norm']:.2f} with; ReLU {growth['ReLU']:.2f} and "
+            f"{growth['ReLU, batch norm']:.2f}.",
+            "true of sigmoids; with ReLU it is the other way round"
+            if growth["ReLU, batch norm"] > 1.1 > growth["sigmoid, batch norm"]
+            else "open",
+            "The same networks after some steps of training (page 5.3).",
+        ],
+    ]
+    return Verdicts(rows)
+
+
+def one_network(
+    activation: str = "sigmoid",
+    rate: float = 1.0,
+    steps: int = 800,
+    seeds: Sequence[int] = (0,),
+    inputs: str = RAW,
+) -> Card:
+    """Return the card of what a reader measures in an exercise with a loop of their own."""
+    with taking_down() as taken:
+        for seed in seeds:
+            note_down(activation, "as the table says", inputs, rate, steps, seed)
+    return Card(
+        "What does the exercise ask for?",
+        "The other rows of the table.",
+        "Losses and gradients in training mode; accuracies with the statistics of the whole "
+        "training set.",
+        taken,
+    )
