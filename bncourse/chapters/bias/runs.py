@@ -15,6 +15,9 @@ from bncourse.arrays import Floats, Integers
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
+    Centre,
+    Divide,
+    Shift,
     backpropagate,
     describe_inputs,
     full_statistics_accuracy,
@@ -264,28 +267,6 @@ def shift_biases(shifts: Floats, seed: int = 0) -> ShiftEffect:
     return ShiftEffect(np.asarray(shifts), training, training32, evaluation)
 
 
-class Shift(Layer):
-    """Add a β to each unit.
-
-    Parameters
-    ----------
-    n : int
-        Number of units.
-    """
-
-    beta: Floats
-
-    def __init__(self, n: int) -> None:
-        super().__init__(n, n, beta=np.zeros(n))
-
-    def _forward(self, x: Floats, training: bool) -> Floats:
-        return x + self.beta
-
-    def _backward(self, dz: Floats) -> Floats:
-        self.grads["beta"] = dz.sum(axis=0)
-        return dz
-
-
 @dataclass(frozen=True)
 class Regressions:
     """Full-batch steps of softmax regression, by model and by learning rate.
@@ -446,18 +427,6 @@ LAST = (
 SPREAD = 4.8
 
 
-class Centre(Layer):
-    """Subtract from each unit its mean over the batch, or the batch that is predicted."""
-
-    def _forward(self, x: Floats, training: bool) -> Floats:
-        centred: Floats = x - x.mean(axis=0)
-        return centred
-
-    def _backward(self, dz: Floats) -> Floats:
-        centred: Floats = dz - dz.mean(axis=0)
-        return centred
-
-
 class Spread(Layer):
     """Multiply by a constant.
 
@@ -475,36 +444,6 @@ class Spread(Layer):
 
     def _backward(self, dz: Floats) -> Floats:
         return self.factor * dz
-
-
-class Divide(Layer):
-    """Divide each unit by its standard deviation over the batch, without subtracting its mean.
-
-    Parameters
-    ----------
-    n : int
-        Number of units; γ multiplies and β is added behind the division, as in `BatchNorm`.
-    """
-
-    gamma: Floats
-    beta: Floats
-
-    def __init__(self, n: int) -> None:
-        super().__init__(n, n, gamma=np.ones(n), beta=np.zeros(n))
-
-    def _forward(self, x: Floats, training: bool) -> Floats:
-        self._inv_std = 1 / np.sqrt(x.var(axis=0) + 1e-5)
-        self._divided = x * self._inv_std
-        z_tilde: Floats = self.gamma * self._divided + self.beta
-        return z_tilde
-
-    def _backward(self, dz: Floats) -> Floats:
-        self.grads["gamma"] = (dz * self._divided).sum(axis=0)
-        self.grads["beta"] = dz.sum(axis=0)
-        dz = dz * self.gamma
-        centred = self._divided - self._divided.mean(axis=0)
-        dx: Floats = self._inv_std * (dz - centred * np.mean(dz * self._divided, axis=0))
-        return dx
 
 
 def last_activation(seed: int, normalise: str, rate: float) -> float:
