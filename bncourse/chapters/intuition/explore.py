@@ -214,7 +214,7 @@ def draw_shaken(results: Shaking, noise: str, rate: float) -> FigureWithWords:
         axes[0].set_title("steps to 90 %", fontsize=11.5)
         axes[1].set_xlim(0, 4)
         axes[1].grid(visible=False, axis="y")
-        axes[1].set_title("drift in 10 steps, sd", fontsize=11.5)
+        axes[1].set_title("drift, sd", fontsize=11.5)
     said = [
         f"{name} {_middle(results.steps[arm, rate, False])} steps and drift "
         f"{_drift(results.drift[arm, rate, False])}"
@@ -251,7 +251,7 @@ def shaken() -> Explorable:
 # Page 5.2 -------------------------------------------------------------------------------------
 
 #: Where the walk may begin, by the name on the control; 0 stands for the start.
-MOMENTS = {"at the start": 0.0, "a loss of 1.5": 1.5, "a loss of 0.5": 0.5}
+MOMENTS = {"at the start": 0.0, "a loss of 1": 1.0}
 
 
 def draw_walk(
@@ -282,6 +282,11 @@ def draw_walk(
         axes[0].set_ylim(0.02, 50)
         axes[0].set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
         axes[0].set_title("loss, nats", fontsize=11.5)
+        for height, name, colour in (
+            (0.06, "without", WITHOUT),
+            (0.03, "with batch norm", WITH),
+        ):
+            axes[0].annotate(name, (0.012, height), color=colour, fontweight="bold", fontsize=10)
         axes[1].set_ylim(0.05, 100)
         axes[1].set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
         axes[1].set_title("β_eff", fontsize=11.5)

@@ -22,7 +22,12 @@ from bncourse.chapters.measured import measured, take_down
 from bncourse.chapters.stored import StoredRun
 from bncourse.data import load_digits
 from bncourse.display.card import Card
-from bncourse.landscape import GradientWalk, walk_along_gradient
+from bncourse.landscape import (
+    GradientWalk,
+    gauss_newton_spectrum,
+    max_over_median,
+    walk_along_gradient,
+)
 from bncourse.layers import Dense, Layer
 from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import Sequential
@@ -387,3 +392,141 @@ def smoothness() -> Smoothness:
         s = run.settings
         rows.setdefault((s["setting"], s["arm"], s["standardized"]), []).append(run.result)
     return Smoothness(rows)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """β_eff at a loss of 1, and steps to 90 %, of the halves of batch norm.
+
+    Attributes
+    ----------
+    beta, steps : dict of (setting, arm) to list of float
+        On raw pixels, one value a seed, arms paired by seed.
+    card : Card
+    """
+
+    beta: dict[tuple[str, str], list[float]]
+    steps: dict[tuple[str, str], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Is the network with the smoother landscape the faster one?",
+    control="Neither half of batch norm, and each half by itself, with the same weights and "
+    "batches at the same learning rate.",
+    mode="β_eff: loss and gradients of the first 60 training images in training mode. Steps: test "
+    "accuracy in training mode, with the statistics of the 360 test images as one batch.",
+)
+def apart(rate: float = 0.1) -> Apart:
+    """Return both of the stored runs on raw pixels.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate of both; β_eff was measured at that of `SETTINGS`, 0.1.
+    """
+    found, steps = smoothness(), halves().steps
+    arms = [(setting, arm) for setting in ("ReLU", "tanh") for arm in ARMS]
+    return Apart(
+        {(setting, arm): found.beta("below 1", setting, arm) for setting, arm in arms},
+        {(setting, arm): steps[setting, arm, rate, False] for setting, arm in arms},
+    )
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """Largest over median eigenvalue of the Gauss–Newton matrix at the start.
+
+    Attributes
+    ----------
+    values : dict of (setting, standardized, batch_norm) to list of float
+        One value a seed.
+    card : Card
+    """
+
+    values: dict[tuple[str, bool, bool], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Does batch norm make the loss rounder in all parameters at once?",
+    control="The same weights and images without batch norm.",
+    mode="Training mode, with the statistics of the 20 images; networks at their start, "
+    "eigenvalues above zero only.",
+)
+def spreads(seeds: Sequence[int] = FIVE) -> Spreads:
+    """Compute the spectrum of six networks without and with batch norm, on 20 images."""
+    values: dict[tuple[str, bool, bool], list[float]] = {}
+    for setting in ("ReLU", "tanh", "sigmoid"):
+        for standardized in (False, True):
+            x = load_digits(standardized=standardized).x_train[:20]
+            for arm in ("none", "both"):
+                row = values.setdefault((setting, standardized, arm == "both"), [])
+                for seed in seeds:
+                    take_down(
+                        activation=SETTINGS[setting].activation.__name__,
+                        arm=ARM_NAMES[arm],
+                        init=SETTINGS[setting].init,
+                        inputs="standardised" if standardized else "pixels from 0 to 1",
+                        sizes="-".join(map(str, SIZES)),
+                        batch_size=20,
+                        seed=seed,
+                    )
+                    found = gauss_newton_spectrum(build(seed, setting, arm)[0], x)
+                    row.append(max_over_median(found[found > 1e-12 * found[0]]))
+    return Spreads(values)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """β_eff at the start when all hidden weights are multiplied by a factor.
+
+    Attributes
+    ----------
+    beta : dict of (factor, batch_norm) to list of float
+        One value a seed.
+    logits : dict of float to float
+        With batch norm, the largest change of a logit by the factor, over the seeds.
+    card : Card
+    """
+
+    beta: dict[tuple[float, bool], list[float]]
+    logits: dict[float, float]
+    card: Card | None = None
+
+
+@measured(
+    question="Does β_eff depend on how long the hidden weights are?",
+    control="The same factors in front of batch norm, where they change nothing that the network "
+    "computes.",
+    mode="Loss and gradients of the first 60 training images in training mode, at the start.",
+)
+def scaled(factors: Sequence[float] = (0.3, 1.0, 3.0), seeds: Sequence[int] = FIVE) -> Scaled:
+    """Walk one step of η = 0.1 at the start of the ReLU network with scaled hidden weights."""
+    digits = load_digits()
+    x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
+    beta: dict[tuple[float, bool], list[float]] = {}
+    logits = dict.fromkeys(factors, 0.0)
+    for seed in seeds:
+        for arm in ("none", "both"):
+            start = build(seed, "ReLU", arm)[0].forward(x, training=True)
+            for factor in factors:
+                take_down(
+                    activation="ReLU",
+                    arm=ARM_NAMES[arm],
+                    init="he",
+                    gain=factor,
+                    inputs=describe_inputs(digits.x_train),
+                    sizes="-".join(map(str, SIZES)),
+                    batch_size=BATCH_SIZE,
+                    seed=seed,
+                )
+                net, _ = build(seed, "ReLU", arm)
+                for layer in [la for la in net.layers if isinstance(la, Dense)][:-1]:
+                    layer.params["w"] *= factor
+                walk = walk_along_gradient(net, x, y, np.array([ETA]))
+                beta.setdefault((factor, arm == "both"), []).append(float(walk.smoothness[0]))
+                if arm == "both":
+                    change = np.abs(net.forward(x, training=True) - start).max()
+                    logits[factor] = max(logits[factor], float(change))
+    return Scaled(beta, logits)

@@ -368,7 +368,7 @@ def told(steps: Sequence[float]) -> str:
     "contains, and with the same noise but no batch norm.",
     mode="Test accuracy in training mode, with the statistics of the 360 test images as one "
     "batch, noise off: each random number at its mean, and a slow shift where it stands. Drift: "
-    "read from what the ReLUs receive in training.",
+    "read from what the ReLUs receive in the first 40 steps of training.",
 )
 def shaking() -> Shaking:
     """Return the stored runs."""
