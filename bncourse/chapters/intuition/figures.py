@@ -279,16 +279,16 @@ def steps_and_losses(
                 for side, arm, colour in ((0.2, "none", WITHOUT), (-0.2, "both", WITH)):
                     values = results.beta(when, name, arm)
                     loss = np.median(results.loss(done, name, arm))
-                    level_ground = when.startswith("after") and loss > PLATEAU
-                    if level_ground:
+                    stuck = when.startswith("after") and loss > PLATEAU
+                    if stuck:
                         flat.add(name)
                     ax.barh(
                         side - k,
                         np.median(values),
                         0.36,
-                        color=CARD if level_ground else colour,
+                        color=CARD if stuck else colour,
                         edgecolor=colour,
-                        hatch="////" if level_ground else None,
+                        hatch="////" if stuck else None,
                         label={"none": "without", "both": "with batch norm"}[arm]
                         if k == 0
                         else None,
