@@ -38,10 +38,15 @@ def stored_runs() -> dict[str, StoredRun]:
     found: dict[str, StoredRun] = {}
     for room in pkgutil.iter_modules(bncourse.chapters.__path__, "bncourse.chapters."):
         if room.ispkg:
-            module = importlib.import_module(f"{room.name}.runs")
-            for value in vars(module).values():
-                if isinstance(value, StoredRun) and found.setdefault(value.name, value) != value:
-                    raise ValueError(f"two stored runs are called {value.name!r}")
+            for module in pkgutil.iter_modules(
+                importlib.import_module(room.name).__path__, f"{room.name}."
+            ):
+                for value in vars(importlib.import_module(module.name)).values():
+                    if (
+                        isinstance(value, StoredRun)
+                        and found.setdefault(value.name, value) != value
+                    ):
+                        raise ValueError(f"two stored runs are called {value.name!r}")
     return found
 
 

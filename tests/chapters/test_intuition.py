@@ -8,9 +8,9 @@ import re
 import numpy as np
 import pytest
 
-from bncourse import ReLU
-from bncourse.chapters.intuition import explore, figures, runs
-from bncourse.display import Card
+from bncourse import ReLU, Sequential
+from bncourse.chapters.intuition import explore, figures, landscape, runs, shaking
+from bncourse.display import EXACT, Card
 
 from .checks import (
     check_controls,
@@ -27,6 +27,8 @@ EXPLORABLES = (
     "landscape_walk",
     "depth_profile",
     "shake",
+    "shaken",
+    "walk_at_loss",
 )
 
 
@@ -64,8 +66,59 @@ def depth(factor):
     return runs.Depth({name: np.array([profile, profile]) for name in runs.DEEP}, 1.21, CARD)
 
 
+def shaken_steps(plain, shaken):
+    """Return made-up results of two arms at two rates."""
+    arms = ((False, "none", 0.0), (True, "shift", 1.0))
+    steps = {
+        (arm, rate, False): [value, value, value]
+        for arm, values in zip(arms, (plain, shaken), strict=True)
+        for rate, value in zip((0.1, 1.0), values, strict=True)
+    }
+    shown = {"plain": arms[0], "shaken": arms[1]}
+    return shaking.Shaking(steps, {}, EXACT), shown, "Shaken."
+
+
+def smooth(plain, normed, loss):
+    """Return made-up β_eff of two networks, and the loss of the plain one."""
+    rows = {
+        (setting, arm, False): [
+            {"loss": [2.3, loss, 0.5], "after 50": [0, beta, 0], "below 1": [0, 2 * beta, 0]}
+        ]
+        for setting in ("a", "b, c")
+        for arm, beta in (("none", plain), ("both", normed))
+    }
+    return landscape.Smoothness(rows, EXACT)
+
+
+def apart(slow, fast):
+    keys = [(setting, arm) for setting in ("ReLU", "tanh") for arm in landscape.ARMS]
+    steps = {key: [fast if key[1] == "divide" else slow] * 3 for key in keys}
+    return landscape.Apart({key: [2.0, 3.0, 4.0] for key in keys}, steps, EXACT)
+
+
 #: For each figure two calls, and what the words must say after each.
 CALLS = {
+    "shaken_arms": [
+        (
+            shaken_steps((40.0, 20.0), (30.0, np.inf)),
+            r"0\.1 and 1: plain 40 and 20; shaken 30 and n",
+        ),
+        (shaken_steps((np.inf, 20.0), (30.0, 10.0)), r"plain never and 20; shaken 30 and 10\."),
+    ],
+    "steps_and_losses": [
+        (
+            (smooth(1.0, 4.0, 2.3),),
+            r"after 50 steps 0\.25 for a .* a loss of 1 0\.25 .* batch norm: a and b, c\.",
+        ),
+        (
+            (smooth(8.0, 4.0, 1.0),),
+            r"steps 2 for a and 2 for b, c; .* batch norm: none\.",
+        ),
+    ],
+    "smooth_and_fast": [
+        ((apart(40.0, 20.0),), r"ReLU: neither 3 and 40, .* divide 3 and 20 and both 3 and 40\."),
+        ((apart(50.0, 60.0),), r"tanh: neither 3 and 50, .* divide 3 and 60"),
+    ],
     "depth_profile": [
         (({"one": np.ones(50), "two": 2.0 ** np.arange(50)[::-1]},), r"1\.00 with one and 2\.00"),
         (({"one": 3.0 ** np.arange(50)[::-1]},), r"over 50 layers .* 3\.00 with one\."),
@@ -321,3 +374,180 @@ def test_deep_networks_are_made_of_the_same_weights():
     assert len(plain) == len(short) == 50
     for a, b in zip(plain, short, strict=True):
         np.testing.assert_array_equal(a.w, b.w)
+
+
+# Page 5.1 -------------------------------------------------------------------------------------
+
+
+def test_in_the_explorable_the_shaken_plain_network_pays_more_than_batch_norm():
+    explorable = made("shaken")
+    pattern = (
+        r"shaken (more than \d+|\d+) steps .* batch norm (\d+) steps .* shaken (more than|\d+)"
+    )
+    for setting in explorable.settings:
+        if setting["rate"] == 1.0:
+            continue
+        words = explorable.at(**setting)
+        found = re.search(pattern, words)
+        assert found, words
+        plain = 151 if found[1].startswith("more") else int(found[1])
+        assert int(found[2]) < plain
+
+
+@pytest.mark.parametrize("kind", shaking.KINDS)
+def test_the_noise_arrives_at_the_relus_and_only_when_it_is_on(kind):
+    net, noises, watched = shaking.network(0, True, kind, 1.0)
+    z = np.random.default_rng(0).normal(size=(60, 100))
+    noise = noises[0]
+    first, second = (noise.forward(z, training=True) for _ in range(2))
+    changes = np.abs(second - first).max()
+    assert (changes > 0.05) == (kind not in ("none", "gain"))
+    noise.off = True
+    first, second = (noise.forward(z, training=True) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    if kind in ("none", "shift", "scale", "examples", "own shift"):
+        np.testing.assert_array_equal(first, z)
+    elif kind in ("gain", "all"):
+        np.testing.assert_array_equal(first, 1.5 * z)
+    assert len(watched) == len(noises) == 3
+    assert isinstance(net, Sequential)
+
+
+def test_a_noise_has_the_size_that_it_says():
+    draws = {}
+    for kind in ("shift", "scale", "examples", "all", "slow 30"):
+        noise = shaking.Noise(4000, kind, 2.0, np.random.default_rng(0))
+        z = np.ones((2, 4000))
+        draws[kind] = noise.forward(z, training=True)
+    assert np.abs(draws["shift"] - 1).max() == pytest.approx(2.0, abs=0.01)
+    assert draws["scale"].mean() == pytest.approx(1.0, abs=0.02)
+    assert draws["scale"].min() == pytest.approx(0.5, abs=0.01)
+    assert (draws["examples"] - 1).std() == pytest.approx(0.5, abs=0.02)
+    assert draws["all"].mean() == pytest.approx(2.0, abs=0.1)
+    assert (draws["slow 30"] - 1).std() == pytest.approx((draws["shift"] - 1).std(), abs=0.05)
+
+
+def test_a_slow_shift_forgets_at_its_pace():
+    noise = shaking.Noise(20_000, "slow 30", 1.0, np.random.default_rng(0))
+    z = np.zeros((1, 20_000))
+    first = noise.forward(z, training=True)[0].copy()
+    for _ in range(30):
+        last = noise.forward(z, training=True)[0]
+    assert np.corrcoef(first, last)[0, 1] == pytest.approx(np.exp(-1), abs=0.03)
+
+
+def test_noise_sends_back_what_its_factor_lets_through():
+    for kind in ("shift", "gain", "scale", "all"):
+        noise = shaking.Noise(5, kind, 1.0, np.random.default_rng(0))
+        z = np.random.default_rng(1).normal(size=(7, 5))
+        out = noise.forward(z, training=True)
+        factor = (out[1] - out[0]) / (z[1] - z[0])
+        dz = noise.backward(np.ones((7, 5)))
+        if kind != "all":  # whose jitter differs between the examples
+            np.testing.assert_allclose(dz, np.broadcast_to(factor, (7, 5)), rtol=1e-9)
+        assert (np.abs(dz - 1) > 0.01).any() == (kind != "shift")
+
+
+def test_the_drift_of_the_page_is_that_of_two_draws():
+    found = shaking.shaking().drift
+    shift = np.median(found[(True, "shift", 1.0), 0.1, False])
+    assert shift == pytest.approx(2 / 3, abs=0.02)
+    assert np.median(found[(True, "none", 0.0), 0.1, False]) < 0.01
+
+
+def test_looking_with_the_noise_on_does_not_change_the_training():
+    quiet = shaking.shake(0, True, "shift", 1.0, 0.3, False)
+    watched = shaking.shake(0, True, "shift", 1.0, 0.3, False, noisy_too=True)
+    assert watched.accuracy == quiet.accuracy
+    assert shaking.steps_to(watched.noisy_accuracy) >= shaking.steps_to(quiet.accuracy)
+
+
+def test_steps_are_told_by_median_and_range():
+    assert shaking.told([3.0, 1.0, 2.0]) == "2 (1 to 3)"
+    assert shaking.told([5.0, 5.0]) == "5"
+    assert shaking.told([np.inf, np.inf, 9.0]) == "never (9 to never)"
+
+
+# Page 5.2 -------------------------------------------------------------------------------------
+
+
+def test_in_the_walk_a_plateau_is_smooth_and_a_longer_step_changes_the_winner():
+    explorable = made("walk_at_loss")
+    pattern = r"β_eff is ([\d.]+) without batch norm and ([\d.]+) with it"
+
+    def betas(setting, moment, eta):
+        return numbers(pattern, explorable.at(setting=setting, moment=moment, eta=eta))
+
+    small = "ReLU, weights × 0.3"
+    without, with_bn = betas(small, "at the start", 0.1)
+    assert without < 0.2 * with_bn
+    without, with_bn = betas(small, "a loss of 1", 0.1)
+    assert without > with_bn
+    without, with_bn = betas("tanh", "a loss of 1", 0.1)
+    assert without < with_bn
+    without, with_bn = betas("tanh", "a loss of 1", 1.0)
+    assert without > with_bn
+
+
+def test_the_arms_start_from_the_same_weights_and_have_their_layers():
+    nets = {arm: landscape.build(3, "ReLU", arm)[0] for arm in landscape.ARMS}
+    first = {arm: net.layers[0].w for arm, net in nets.items()}
+    for w in first.values():
+        np.testing.assert_array_equal(w, first["none"])
+    assert len(nets["both"].batch_norms) == 3
+    assert all(not nets[arm].batch_norms for arm in landscape.ARMS if arm != "both")
+    x = np.random.default_rng(0).normal(3.0, 2.0, (60, 64))
+    for arm, behind, centred, divided in (
+        ("none", 1, False, False),
+        ("subtract", 3, True, False),
+        ("divide", 2, False, True),
+        ("both", 2, True, True),
+    ):
+        z = x
+        for layer in nets[arm].layers[:behind]:
+            z = layer.forward(z, training=True)
+        assert (np.abs(z.mean(axis=0)).max() < 1e-9) == centred
+        assert (np.abs(z.std(axis=0) - 1).max() < 1e-3) == divided
+
+
+def test_the_halves_are_told_as_they_were_run():
+    halves = landscape.halves()
+    raw = {
+        (setting, arm): np.median(halves.steps[setting, arm, 1.0, False])
+        for setting in ("ReLU", "tanh")
+        for arm in landscape.ARMS
+    }
+    for setting in ("ReLU", "tanh"):
+        assert np.isinf(raw[setting, "none"])
+        assert np.isinf(raw[setting, "divide"])
+        assert raw[setting, "subtract"] < 15
+        assert raw[setting, "both"] < 10
+    assert halves.best("ReLU", "subtract", False)[0] == 1.0
+
+
+def test_the_smoothest_arm_is_no_faster_and_a_rough_one_is():
+    apart = landscape.apart()
+    for setting in ("ReLU", "tanh"):
+        beta = {arm: np.median(apart.beta[setting, arm]) for arm in landscape.ARMS}
+        steps = {arm: np.median(apart.steps[setting, arm]) for arm in landscape.ARMS}
+        assert min(beta, key=beta.get) == "subtract"
+        assert steps["subtract"] >= steps["none"]
+        assert steps["divide"] < 0.75 * steps["none"]
+        assert beta["divide"] > 0.7 * beta["none"]
+
+
+def test_at_equal_loss_the_comparison_turns():
+    found = landscape.smoothness()
+    small = "ReLU, weights × 0.3"
+    assert max(found.ratio("after 50", small, False)) < 0.5
+    assert min(found.ratio("below 1", small, False)) > 1
+    assert min(found.ratio("below 1", "ReLU", False)) > 2
+    assert max(found.ratio("below 1", "tanh", True)) < 0.7
+
+
+def test_longer_weights_are_smoother_with_batch_norm_and_rougher_without():
+    found = landscape.scaled(seeds=(0, 1))
+    for bn in (False, True):
+        medians = [np.median(found.beta[factor, bn]) for factor in (0.3, 1.0, 3.0)]
+        assert medians == sorted(medians, reverse=bn)
+    assert max(found.logits.values()) < 0.01

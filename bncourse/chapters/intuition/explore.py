@@ -7,7 +7,8 @@ from functools import cache, partial
 
 import numpy as np
 
-from bncourse.chapters.intuition.figures import ALIKE
+from bncourse.chapters.intuition import landscape
+from bncourse.chapters.intuition.figures import ALIKE, NEVER, arm_colour
 from bncourse.chapters.intuition.runs import (
     ACTIVATIONS,
     ETAS,
@@ -23,10 +24,12 @@ from bncourse.chapters.intuition.runs import (
     trace,
     walk,
 )
-from bncourse.chapters.measured import measured
+from bncourse.chapters.intuition.shaking import RATES, STEPS, Shaking, shaking
+from bncourse.chapters.intuition.shaking import Arm as Noise
+from bncourse.chapters.measured import measured, taking_down
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
 from bncourse.display.card import Card
-from bncourse.display.style import CARD, GREEN, GREY, INK, WITH, WITHOUT, new_figure, style
+from bncourse.display.style import CARD, GREEN, GREY, INK, WITH, WITHOUT, join, new_figure, style
 
 
 def draw_noisy_batch_norm(references: dict[str, Trace], level: float) -> FigureWithWords:
@@ -265,4 +268,158 @@ def shake() -> Explorable:
             "rate": Range("learning rate", SHAKE_RATES, 0.1, log=True),
         },
         _shake_frames().card,
+    )
+
+
+# Page 5.1 -------------------------------------------------------------------------------------
+
+#: The kinds of noise that both networks were trained with, by the name on the control.
+NOISES: dict[str, tuple[str, float]] = {
+    "shift up to ½": ("shift", 0.5),
+    "shift up to 1": ("shift", 1.0),
+    "shift up to 2": ("shift", 2.0),
+    "shift up to 4": ("shift", 4.0),
+    "all three, level 1": ("all", 1.0),
+    "all three, level 8": ("all", 8.0),
+    "slow shift, 30 steps": ("slow 30", 1.0),
+}
+
+
+def draw_shaken(results: Shaking, noise: str, rate: float) -> FigureWithWords:
+    """Draw steps and drift of four networks: both without noise, and both with it."""
+    kind = NOISES[noise]
+    rate = min(RATES, key=lambda stored: abs(np.log(stored / rate)))
+    arms: dict[str, Noise] = {
+        "no batch norm": (False, "none", 0.0),
+        "the same, shaken": (False, *kind),
+        "batch norm": (True, "none", 0.0),
+        "batch norm, shaken": (True, *kind),
+    }
+    with style():
+        figure, axes = new_figure(6.2, 2.9, 1, 2, sharey=True, width_ratios=[1.5, 1])
+        for row, arm in enumerate(arms.values()):
+            colour = arm_colour(arm)
+            steps = np.array(results.steps[arm, rate, False])
+            shown = np.where(np.isfinite(steps), steps, NEVER)
+            axes[0].plot(shown, [-row] * len(shown), "o", color=colour, markersize=7)
+            drift = float(np.median(results.drift[arm, rate, False]))
+            axes[1].barh(-row, min(drift, 4.0), 0.55, color=colour)
+        axes[0].axvline(STEPS, color=GREY, linewidth=1, linestyle=":")
+        axes[0].set_xscale("log")
+        axes[0].set_xlim(3, 1.4 * NEVER)
+        axes[0].set_xticks([5, 10, 20, 40, 80, NEVER], ["5", "10", "20", "40", "80", "never"])
+        axes[0].minorticks_off()
+        axes[0].set_yticks([0, -1, -2, -3], list(arms))
+        axes[0].set_title("steps to 90 %", fontsize=11.5)
+        axes[1].set_xlim(0, 4)
+        axes[1].grid(visible=False, axis="y")
+        axes[1].set_title("drift, sd", fontsize=11.5)
+    said = [
+        f"{name} {_middle(results.steps[arm, rate, False])} steps and drift "
+        f"{_drift(results.drift[arm, rate, False])}"
+        for name, arm in arms.items()
+    ]
+    words = f"{noise[0].upper()}{noise[1:]}, rate {rate:g}, medians: {join(said)}."
+    return FigureWithWords(figure, words)
+
+
+def _middle(values: list[float]) -> str:
+    middle = float(np.median(values))
+    return f"{middle:.0f}" if np.isfinite(middle) else f"more than {STEPS}"
+
+
+def _drift(values: list[float]) -> str:
+    middle = float(np.median(values))
+    return f"{middle:.2f}" if np.isfinite(middle) else "more than 10"
+
+
+def shaken() -> Explorable:
+    """Return the explorable: four networks, by the kind of noise and by the learning rate."""
+    results = shaking()
+    return Explorable(
+        "Shaken, with and without batch norm",
+        partial(draw_shaken, results),
+        {
+            "noise": Choice("noise", tuple(NOISES), "shift up to 1"),
+            "rate": Range("learning rate", RATES, 0.1, log=True),
+        },
+        results.card,
+    )
+
+
+# Page 5.2 -------------------------------------------------------------------------------------
+
+#: Where the walk may begin, by the name on the control; 0 stands for the start.
+MOMENTS = {"at the start": 0.0, "a loss of 1": 1.0}
+
+
+def draw_walk(
+    walks: dict[tuple[str, str], landscape.Descent], setting: str, moment: str, eta: float
+) -> FigureWithWords:
+    """Draw loss and change of the gradient along one gradient, without and with batch norm."""
+    etas = np.array(landscape.ETAS)
+    k = int(np.argmin(np.abs(np.log(etas / eta))))
+    found = {}
+    for arm in ("none", "both"):
+        descent = walks[setting, arm]
+        level = MOMENTS[moment]
+        found[arm] = descent.at_loss[level] if level else descent.after[0]
+    with style():
+        figure, axes = new_figure(6.2, 3.0, 1, 2)
+        for arm, colour in (("none", WITHOUT), ("both", WITH)):
+            walk = found[arm]
+            axes[0].plot(etas, np.minimum(walk.loss, 1e3), color=colour)
+            axes[1].plot(etas, np.minimum(walk.smoothness, 1e3), color=colour)
+            for ax, values in zip(axes, (walk.loss, walk.smoothness), strict=True):
+                ax.plot(etas[k], min(values[k], 1e3), "o", color=colour, markersize=8)
+        for ax in axes:
+            ax.axvline(etas[k], color=GREY, linewidth=1, linestyle=":")
+            ax.set_xscale("log")
+            ax.set_yscale("log")
+            ax.set_xlabel("η, in gradients")
+            ax.set_xticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
+        axes[0].set_ylim(0.02, 50)
+        axes[0].set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
+        axes[0].set_title("loss, nats", fontsize=11.5)
+        for height, name, colour in (
+            (0.06, "without", WITHOUT),
+            (0.03, "with batch norm", WITH),
+        ):
+            axes[0].annotate(name, (0.012, height), color=colour, fontweight="bold", fontsize=10)
+        axes[1].set_ylim(0.05, 100)
+        axes[1].set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
+        axes[1].set_title("β_eff", fontsize=11.5)
+    without, with_bn = found["none"], found["both"]
+    words = (
+        f"{setting}, {moment}, η = {etas[k]:g}: β_eff is {without.smoothness[k]:.2g} without "
+        f"batch norm and {with_bn.smoothness[k]:.2g} with it, and one step leads to a loss of "
+        f"{without.loss[k]:.2f} without and {with_bn.loss[k]:.2f} with."
+    )
+    return FigureWithWords(figure, words)
+
+
+def walk_at_loss() -> Explorable:
+    """Return the explorable: the gradient's change by the size of the step, at a chosen loss."""
+    with taking_down() as taken:
+        walks = {
+            (setting, arm): landscape.descend(0, setting, arm)
+            for setting in landscape.SETTINGS
+            for arm in ("none", "both")
+        }
+    return Explorable(
+        "The landscape walk",
+        partial(draw_walk, walks),
+        {
+            "setting": Choice("network", tuple(landscape.SETTINGS), "ReLU"),
+            "moment": Choice("walk begins at", tuple(MOMENTS), "at the start"),
+            "eta": Range(
+                "step η, in gradients", (0.03, 0.1, 1.0), 0.1, low=0.01, high=10.0, log=True
+            ),
+        },
+        Card(
+            "How do loss and gradient change along the gradient?",
+            "The same weights and batches without batch norm, at the same loss.",
+            "Loss and gradients of the first 60 training images, in training mode.",
+            taken,
+        ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bncourse.arrays import Floats
+from bncourse.chapters.intuition import landscape
 from bncourse.chapters.intuition.runs import (
     AT_STEP,
     RAW,
@@ -15,6 +16,7 @@ from bncourse.chapters.intuition.runs import (
     TanhRates,
     growth_per_layer,
 )
+from bncourse.chapters.intuition.shaking import STEPS, Arm, Shaking
 from bncourse.display import FigureWithWords
 from bncourse.display.figure import true_minus
 from bncourse.display.style import (
@@ -24,6 +26,7 @@ from bncourse.display.style import (
     GREY,
     INK,
     ORANGE,
+    PURPLE,
     VERMILION,
     WITH,
     WITHOUT,
@@ -37,10 +40,13 @@ __all__ = [
     "depth_profile",
     "drift_and_speed",
     "fifty_layers",
+    "shaken_arms",
     "shaken_dots",
     "shift_smoothness_steps",
+    "smooth_and_fast",
     "smoothness_at_step_and_loss",
     "smoothness_ratios",
+    "steps_and_losses",
 ]
 
 
@@ -452,3 +458,188 @@ def shaken_dots(level: float = 1.0, seed: int = 0) -> FigureWithWords:
         "a ReLU."
     )
     return FigureWithWords(figure, true_minus(words))
+
+
+# Page 5.1 -------------------------------------------------------------------------------------
+
+#: Where a run that never arrives is drawn.
+NEVER = 1.25 * STEPS
+
+
+def arm_colour(arm: Arm) -> str:
+    """Return the colour of an arm; noise makes blue green, and orange purple."""
+    batch_norm, kind, _ = arm
+    if kind == "none":
+        return WITH if batch_norm else WITHOUT
+    return GREEN if batch_norm else PURPLE
+
+
+def shaken_arms(results: Shaking, arms: dict[str, Arm], finding: str) -> FigureWithWords:
+    """Draw the steps to 90 % of several arms at the three rates, on raw pixels.
+
+    Parameters
+    ----------
+    results : Shaking
+    arms : dict of str to Arm
+        By what stands beside the row.
+    finding : str
+        The title.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    rates = sorted({rate for _, rate, _ in results.steps})
+    with style():
+        figure, axes = new_figure(6.8, 0.42 * len(arms) + 1.5, 1, len(rates), sharey=True)
+        for ax, rate in zip(axes, rates, strict=True):
+            for row, arm in enumerate(arms.values()):
+                steps = np.array(results.steps[arm, rate, False])
+                shown = np.where(np.isfinite(steps), steps, NEVER)
+                colour = arm_colour(arm)
+                ax.plot(shown, [-row] * len(shown), "o", color=colour, markersize=6, alpha=0.6)
+                ax.plot(np.median(shown), -row, "|", color=colour, markersize=17, mew=2.6)
+            ax.axvline(STEPS, color=GREY, linewidth=1, linestyle=":")
+            ax.set_xscale("log")
+            ax.set_xlim(3, 1.5 * NEVER)
+            ax.set_xticks([5, 20, 60, NEVER], ["5", "20", "60", "never"])
+            ax.minorticks_off()
+            ax.set_yticks([-row for row in range(len(arms))], list(arms))
+            ax.set_title(f"rate {rate:g}", fontsize=11.5)
+            ax.set_xlabel("steps to 90 %")
+        title(figure, finding)
+    words = "Median steps to 90 % at rates " + join([f"{rate:g}" for rate in rates]) + ": "
+    words += "; ".join(
+        f"{name} {join([_steps(results.steps[arm, rate, False]) for rate in rates])}"
+        for name, arm in arms.items()
+    )
+    return FigureWithWords(figure, words + ".", results.card)
+
+
+def _steps(steps: list[float]) -> str:
+    middle = float(np.median(steps))
+    return f"{middle:.0f}" if np.isfinite(middle) else "never"
+
+
+# Page 5.2 -------------------------------------------------------------------------------------
+
+
+def steps_and_losses(
+    results: landscape.Smoothness, done: int = 50, level: float = 1.0
+) -> FigureWithWords:
+    """Draw β_eff without and with batch norm at an equal step, and at an equal loss.
+
+    Parameters
+    ----------
+    results : landscape.Smoothness
+    done : int
+        Steps before the first comparison.
+    level : float
+        Loss of the second.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    panels = {
+        f"after {done} steps": f"after {done}",
+        f"at a loss of {level:g}": f"below {level:g}",
+    }
+    names = [setting for setting, arm, inputs in results.rows if arm == "both" and not inputs]
+    said, flat = [], set()
+    with style():
+        figure, axes = new_figure(6.8, 4.1, 1, 2, sharey=True)
+        for ax, (heading, when) in zip(axes, panels.items(), strict=True):
+            ratios = []
+            for k, name in enumerate(names):
+                for side, arm, colour in ((0.2, "none", WITHOUT), (-0.2, "both", WITH)):
+                    values = results.beta(when, name, arm)
+                    loss = np.median(results.loss(done, name, arm))
+                    stuck = when.startswith("after") and loss > PLATEAU
+                    if stuck:
+                        flat.add(name)
+                    ax.barh(
+                        side - k,
+                        np.median(values),
+                        0.36,
+                        color=CARD if stuck else colour,
+                        edgecolor=colour,
+                        hatch="////" if stuck else None,
+                        label={"none": "without", "both": "with batch norm"}[arm]
+                        if k == 0
+                        else None,
+                    )
+                    ax.plot(values, [side - k] * len(values), "o", color=INK, markersize=3)
+                ratios.append(f"{np.median(results.ratio(when, name, False)):.2g} for {name}")
+            ax.set_xscale("log")
+            ax.set_xlim(0.1, 40)
+            ax.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
+            ax.set_yticks([-k for k in range(len(names))], [_two_lines(name) for name in names])
+            ax.grid(visible=False, axis="y")
+            ax.set_title(heading, fontsize=11.5)
+            ax.set_xlabel("β_eff, five seeds")
+            said.append(f"{heading} {join(ratios)}")
+        axes[0].legend(loc="upper center", bbox_to_anchor=(0.9, -0.18), ncols=2)
+        title(figure, "A plateau makes its network look smooth (hatched)")
+    words = f"β_eff without batch norm over β_eff with it, in the median: {'; '.join(said)}. "
+    words += (
+        f"On its plateau after {done} steps, without batch norm: {join(sorted(flat) or ['none'])}."
+    )
+    return FigureWithWords(figure, words, results.card)
+
+
+def _two_lines(name: str) -> str:
+    return name.replace(", ", ",\n")
+
+
+def smooth_and_fast(results: landscape.Apart) -> FigureWithWords:
+    """Draw β_eff at a loss of 1 against the steps to 90 %, for the halves of batch norm.
+
+    Parameters
+    ----------
+    results : landscape.Apart
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    colours = {"none": WITHOUT, "subtract": GREEN, "divide": PURPLE, "both": WITH}
+    labels = {
+        "none": "neither",
+        "subtract": "subtract",
+        "divide": "divide",
+        "both": "both",
+    }
+    said = []
+    with style():
+        figure, axes = new_figure(6.8, 3.7, 1, 2, sharey=True)
+        for ax, setting in zip(axes, ("ReLU", "tanh"), strict=True):
+            points = []
+            for arm, colour in colours.items():
+                beta, steps = results.beta[setting, arm], results.steps[setting, arm]
+                ax.plot(beta, steps, "o", color=colour, markersize=6, alpha=0.55)
+                middle = float(np.median(beta)), float(np.median(steps))
+                below = arm == "divide"
+                ax.annotate(
+                    labels[arm],
+                    (middle[0], min(steps) if below else max(steps)),
+                    xytext=(0, -9 if below else 9),
+                    textcoords="offset points",
+                    color=colour,
+                    fontweight="bold",
+                    ha="center",
+                    va="top" if below else "baseline",
+                )
+                points.append(f"{labels[arm]} {middle[0]:.2g} and {middle[1]:.0f}")
+            ax.set_xscale("log")
+            ax.set_xlim(0.3, 40)
+            ax.set_xticks([0.5, 2, 10], ["0.5", "2", "10"])
+            ax.minorticks_off()
+            ax.set_ylim(0, 110)
+            ax.set_xlabel("β_eff at a loss of 1")
+            ax.set_title(setting, fontsize=11.5)
+            said.append(f"{setting}: {join(points)}")
+        axes[0].set_ylabel("steps to 90 % at rate 0.1")
+        title(figure, "The smoothest network is the slowest, or nearly")
+    words = f"Median β_eff at a loss of 1, and median steps to 90 %. {'. '.join(said)}."
+    return FigureWithWords(figure, words, results.card)
