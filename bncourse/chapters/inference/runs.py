@@ -18,6 +18,7 @@ from bncourse.chapters.common import (
     SIZES,
     full_statistics_accuracy,
     sizes_for,
+    steps_to_accuracy,
     train_digits,
 )
 from bncourse.chapters.measured import measured, take_down
@@ -389,13 +390,15 @@ class Convolution(Layer):
         Channels of the output.
     rng : numpy.random.Generator
         Source of the weights, which have He's variance.
+    bias : bool
+        Whether there is a b, one number for each channel of the output.
     window, stride : int
         Numbers of a channel that one output sees, and how far apart two outputs look.
 
     Notes
     -----
     Its weights have the shape (channels out, channels in · window): to one place of one example
-    it is a `Dense` without a bias.
+    it is a `Dense`.
     """
 
     w: Floats
@@ -406,6 +409,7 @@ class Convolution(Layer):
         length: int,
         n_out: int,
         rng: np.random.Generator,
+        bias: bool = False,
         window: int = 5,
         stride: int = 2,
     ) -> None:
@@ -413,20 +417,26 @@ class Convolution(Layer):
         self.places = (length - window) // stride + 1
         seen = channels * window
         w = rng.normal(0.0, np.sqrt(2.0 / seen), (n_out, seen))
-        super().__init__(channels * length, n_out * self.places, w=w)
+        b = {"b": np.zeros(n_out)} if bias else {}
+        super().__init__(channels * length, n_out * self.places, w=w, **b)
 
     def _forward(self, x: Floats, training: bool) -> Floats:
         x = x.reshape(len(x), self.channels, self.length)
         windows = sliding_window_view(x, self.window, axis=2)[:, :, :: self.stride]
         # A row for each place of each example, as `Dense` has one for each example.
         self._seen = windows.transpose(0, 2, 1, 3).reshape(-1, self.channels * self.window)
-        z = (self._seen @ self.w.T).reshape(len(x), self.places, -1)
+        z = self._seen @ self.w.T
+        if "b" in self.params:
+            z = z + self.params["b"]
+        z = z.reshape(len(x), self.places, -1)
         return np.asarray(z.transpose(0, 2, 1).reshape(len(x), -1))
 
     def _backward(self, dz: Floats) -> Floats:
         m = len(dz)
         dz = dz.reshape(m, -1, self.places).transpose(0, 2, 1).reshape(m * self.places, -1)
         self.grads["w"] = dz.T @ self._seen
+        if "b" in self.params:
+            self.grads["b"] = dz.sum(axis=0)
         dwindows = (dz @ self.w).reshape(m, self.places, self.channels, self.window)
         dx = np.zeros((m, self.channels, self.length))
         for k in range(self.window):
@@ -542,7 +552,7 @@ def convolutional(seed: int, ruler: str) -> Sequential:
     layers: list[Layer] = []
     channels, length = 1, 40
     for _ in range(2):
-        convolution = Convolution(channels, length, CHANNELS, rng)
+        convolution = Convolution(channels, length, CHANNELS, rng, bias=box is None)
         layers.append(convolution)
         channels, length = CHANNELS, convolution.places
         if box is not None:
@@ -648,5 +658,100 @@ def rulers(seeds: Sequence[int] = FIVE) -> Rulers:
         {
             ruler: {rate: stored.select(ruler=ruler, rate=rate) for rate in RULER_RATES}
             for ruler in RULERS
+        }
+    )
+
+
+class LayerNorm(BoxNorm):
+    """Layer norm of a dense layer: the units of one example are one box.
+
+    Parameters
+    ----------
+    n : int
+        Number of units.
+    """
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n, 1, 1, n, stored=False)
+
+
+#: What stands behind the dense layers of the digits' network.
+PER_EXAMPLE = ("none", "batch norm", "layer norm")
+DENSE_RATES = (0.1, 0.3, 1.0)
+
+
+def dense_steps(seed: int, *, norm: str, standardized: bool, rate: float) -> float:
+    """Return the steps to 90 % of the ReLU network on the digits with one of `PER_EXAMPLE`.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    norm : str
+        One of `PER_EXAMPLE`.
+    standardized : bool
+        Whether the pixels are.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    float
+        Counted every step; infinity if it takes more than 150.
+    """
+    return steps_to_accuracy(
+        seed,
+        ReLU,
+        norm != "none",
+        rate,
+        norm=LayerNorm if norm == "layer norm" else BatchNorm,
+        digits=load_digits(standardized=standardized),
+        at_most=150,
+        every=1,
+    )
+
+
+DENSE = StoredRun(
+    "per_example",
+    dense_steps,
+    {"norm": PER_EXAMPLE, "standardized": [False, True], "rate": DENSE_RATES},
+    FIVE,
+    tolerance=15.0,
+)
+
+
+@dataclass(frozen=True)
+class DenseSteps:
+    """Steps to 90 % by what is normalised.
+
+    Attributes
+    ----------
+    values : dict of tuple to list of float
+        By name, whether the pixels are standardised, and rate; one value a seed.
+    card : Card
+    """
+
+    values: dict[tuple[str, bool, float], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Does layer norm do for the digits' ReLU network what batch norm does?",
+    control="No normalisation, from the same weights with the same batches; each at three rates, "
+    "on raw and on standardised pixels.",
+    mode="Test accuracy, counted every step; batch norm with the statistics of the whole training "
+    "set, layer norm with each example's own.",
+)
+def dense_by_norm(seeds: Sequence[int] = FIVE) -> DenseSteps:
+    """Load the steps of `dense_steps`."""
+    stored = DENSE.load(seeds)
+    return DenseSteps(
+        {
+            (norm, standardized, rate): stored.select(
+                norm=norm, standardized=standardized, rate=rate
+            )
+            for norm in PER_EXAMPLE
+            for standardized in (False, True)
+            for rate in DENSE_RATES
         }
     )

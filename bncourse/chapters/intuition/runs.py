@@ -931,18 +931,25 @@ class Profiles:
 
 
 def _profiles(networks: dict[str, dict[str, Any]], seeds: Sequence[int]) -> Profiles:
-    digits = load_digits()
-    x, y = digits.x_train[:IMAGES], digits.y_train[:IMAGES]
     norms, loss = {}, {}
     for name, options in networks.items():
         rows, losses = [], []
         for seed in seeds:
-            net = deep_network(seed, **options)
-            losses.append(backpropagate(net, x, y))
-            rows.append([np.linalg.norm(la.grads["w"]) for la in hidden_layers(net)])
+            J, row = _at_the_start(seed, **options)
+            losses.append(J)
+            rows.append(row)
             _take_down_deep(seed, options, batch_size=IMAGES)
         norms[name], loss[name] = np.array(rows), losses
     return Profiles(norms, loss)
+
+
+@cache
+def _at_the_start(seed: int, **options: Any) -> tuple[float, Floats]:
+    """Return the loss of 200 images, and ‖∂J/∂w‖ of each hidden layer."""
+    digits = load_digits()
+    net = deep_network(seed, **options)
+    J = backpropagate(net, digits.x_train[:IMAGES], digits.y_train[:IMAGES])
+    return J, np.array([np.linalg.norm(layer.grads["w"]) for layer in hidden_layers(net)])
 
 
 def _take_down_deep(seed: int, options: dict[str, Any], **others: Any) -> None:
@@ -1003,7 +1010,8 @@ def shortcut_profiles(seeds: Sequence[int] = FIVE) -> Profiles:
     """Return the gradients of the ReLU networks of `ARMS`."""
     return _profiles(
         {
-            name: {"activation": ReLU, "batch_norm": bn, "shortcuts": short, "gain": gain}
+            name: {"activation": ReLU, "batch_norm": bn, "init": "he"}
+            | ({"shortcuts": True, "gain": gain} if short else {})
             for name, bn, short, gain in ARMS
         },
         seeds,
@@ -1279,7 +1287,7 @@ DEEP_SIGMOID = StoredRun(
         for depth in (3, 20)
         for bn in (False, True)
     ],
-    FIVE,
+    range(9),
     tolerance=0.1,
 )
 
@@ -1343,6 +1351,7 @@ def leaky_growth(slopes: Sequence[float], seeds: Sequence[int] = FIVE) -> LeakyG
         str(slope): {
             "activation": partial(LeakyReLU, slope) if slope else ReLU,
             "batch_norm": True,
+            "init": "he",
         }
         for slope in slopes
     }
@@ -1377,10 +1386,7 @@ def narrow_profile(activation: str, network: str, depth: int) -> Floats:
     """
     kind, (bn, short) = ACTIVATIONS[activation], NETWORKS[network]
     options = {"activation": kind, "batch_norm": bn, "shortcuts": short, "init": INIT[kind]}
-    net = deep_network(0, **options, depth=depth, width=50)  # type: ignore[arg-type]
-    digits = load_digits()
-    backpropagate(net, digits.x_train[:IMAGES], digits.y_train[:IMAGES])
-    return np.array([np.linalg.norm(la.grads["w"]) for la in hidden_layers(net)])
+    return _at_the_start(0, **options, depth=depth, width=50)[1]
 
 
 @cache
