@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import pytest
 
+from bncourse import BatchNorm, gradient_check, load_mnist1d
 from bncourse.chapters.inference import explore, figures, runs
 from bncourse.chapters.inference.conventions import CONVENTIONS, convention_table
 
@@ -34,6 +36,16 @@ CALLS = {
     "averages_compared": [
         ((averages(0.4), [5, 10, 20, 40, 80]), r"0\.40 below after 5 steps .* 0\.40 after 20"),
         ((averages(0.1), [1, 2, 3, 4, 5]), r"0\.10 below after 1 steps"),
+    ],
+    "boxes": [
+        (
+            (3, 4, 4, 2),
+            r"4 rulers of 12 numbers with batch norm, 3 rulers of 16 .* 12 rulers of 4",
+        ),
+        (
+            (2, 2, 1, 1),
+            r"2 rulers of 2 numbers with batch norm, .* 2 rulers of 2 .* 4 rulers of 1",
+        ),
     ],
     "ema_weights": [
         (([0.9, 0.99], 10), r"After 10 .* 0\.65 for decay 0\.9 and 0\.10 for decay 0\.99\."),
@@ -116,3 +128,65 @@ def test_in_the_laboratory_each_correction_does_its_own_work():
     assert unbiased[-1] / biased[-1] == pytest.approx(2.0)
     _, wrong = run(0.99, 100, 32, True, True, new)
     assert wrong[50:].std() > 3 * corrected[50:].std()
+
+
+# --- 6.3, Use it elsewhere
+
+
+@pytest.mark.parametrize("ruler", runs.RULERS)
+def test_convolutions_and_rulers_go_back_as_they_should(ruler):
+    data = load_mnist1d()
+    assert gradient_check(runs.convolutional(0, ruler), data.x_train[:6], data.y_train[:6]) < 1e-7
+
+
+def test_a_ruler_of_the_whole_batch_is_batch_norm_of_rows():
+    z = np.random.default_rng(0).normal(3.0, 2.0, (6, 4 * 5))
+    rows = z.reshape(6, 4, 5).transpose(0, 2, 1).reshape(-1, 4)
+    expected = BatchNorm(4).forward(rows, training=True).reshape(6, 5, 4).transpose(0, 2, 1)
+    box = runs.BoxNorm(4, 5, None, 1, stored=True)
+    np.testing.assert_allclose(box.forward(z, training=True), expected.reshape(6, -1), atol=1e-12)
+    # What was stored normalises a single example as it was in company.
+    alone = box.forward(z[:1], training=False)
+    np.testing.assert_allclose(alone, expected.reshape(6, -1)[:1], atol=1e-12)
+
+
+def test_a_batch_of_one_behind_a_convolution_is_instance_norm():
+    z = np.random.default_rng(0).normal(3.0, 2.0, (1, 4 * 5))
+    batch, instance = (
+        runs.BoxNorm(4, 5, examples, 1, stored=False).forward(z, training=True)
+        for examples in (None, 1)
+    )
+    np.testing.assert_array_equal(batch, instance)
+
+
+def test_layer_norm_takes_each_example_by_itself():
+    z = np.random.default_rng(0).normal(3.0, 2.0, (5, 7))
+    out = runs.LayerNorm(7).forward(z, training=True)
+    expected = (z - z.mean(1, keepdims=True)) / np.sqrt(z.var(1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(out, expected, atol=1e-12)
+
+
+def test_the_larger_the_upright_box_the_better_on_mnist1d():
+    found = runs.rulers()
+    sixty, two, one = (
+        np.median(found.best(f"batch norm, {k}")[1])
+        for k in ("60 examples", "2 examples", "1 example")
+    )
+    none, layer, instance = (
+        np.median(found.best(name)[1])
+        for name in ("none", "layer norm, 16 channels", "instance norm")
+    )
+    assert sixty > none > one
+    assert sixty > two > one
+    assert layer > instance > one
+
+
+def test_layer_norm_gains_little_where_batch_norm_gains_much():
+    found = runs.dense_by_norm().values
+
+    def best(norm, standardized):
+        return min(np.median(found[norm, standardized, rate]) for rate in runs.DENSE_RATES)
+
+    assert best("none", False) / best("batch norm", False) > 3
+    assert best("none", False) / best("layer norm", False) < 1.5
+    assert best("none", True) / best("layer norm", True) < 1.2
