@@ -9,6 +9,7 @@ import pytest
 
 from bncourse import ReLU, mlp
 from bncourse.chapters.intuition import explore, figures, runs
+from bncourse.display.card import EXACT
 
 from .checks import (
     check_controls,
@@ -33,8 +34,10 @@ def stability(drift, steps):
 
 
 def profiles(growth, names):
-    norms = {name: np.array([g ** np.arange(50)[::-1]]) for name, g in zip(names, growth)}
-    return record(runs.Profiles, norms=norms)
+    norms = {
+        name: np.array([g ** np.arange(50)[::-1]]) for name, g in zip(names, growth, strict=True)
+    }
+    return record(runs.Profiles, norms=norms, card=EXACT)
 
 
 DEEP = ("sigmoid", "sigmoid, batch norm", "ReLU", "ReLU, batch norm")
@@ -159,7 +162,7 @@ def test_the_deep_network_is_that_of_mlp():
 
 def test_the_derivation_says_what_is_known_of_relu():
     growth = np.sqrt(np.pi / (np.pi - 1))
-    assert runs.predicted("ReLU") == pytest.approx(growth, abs=1e-4)
+    assert runs.predicted("ReLU") == pytest.approx(growth, abs=2e-4)
     assert runs.predicted("sigmoid") == pytest.approx(1.017, abs=1e-3)
     for network, first in (
         ("plain", 1.0),
