@@ -190,7 +190,7 @@ def draw_deep_gradients(activation: str, network: str, depth: int) -> FigureWith
         ax.set_xlabel("layer, from the input (left)")
         ax.set_ylabel("gradient norm over last")
         first = float(values[0] / values[-1])
-        ax.set_title(f"First layer's gradient: {_few_digits(first)} times the last one's")
+        ax.set_title(f"First over last: {_few_digits(first)}")
     words = (
         f"{depth} layers of {activation}, {network}: the first layer's gradient is "
         f"{_few_digits(first)} times the last one's"
