@@ -21,7 +21,7 @@ EXPECTED = {
     "algorithm": 3,
     "bias": 3,
     "minibatches": 1,
-    "intuition": 3,
+    "intuition": 4,
     "inference": 1,
 }
 

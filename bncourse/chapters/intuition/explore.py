@@ -15,6 +15,7 @@ from bncourse.chapters.intuition.runs import (
     growth_per_layer,
     narrow_gradient_norms,
     narrow_profile,
+    narrow_profiles,
     predicted_profile,
     trace,
     walk,
@@ -207,12 +208,14 @@ def _few_digits(value: float) -> str:
 
 def deep_gradients() -> Explorable:
     """Return the explorable: gradients through many layers, as measured and as derived."""
+    depths = (15, 30, 60)
     return Explorable(
         "Gradients through many layers",
         draw_deep_gradients,
         {
             "activation": Choice("activation", tuple(ACTIVATIONS), "sigmoid"),
             "network": Choice("network", tuple(NETWORKS), "plain"),
-            "depth": Range("hidden layers", (15, 30, 60), 30, high=80, step=1, form="{:.0f}"),
+            "depth": Range("hidden layers", depths, 30, high=80, step=1, form="{:.0f}"),
         },
+        narrow_profiles(depths).card,
     )

@@ -1427,3 +1427,22 @@ def predicted_profile(activation: str, network: str, depth: int) -> Floats | Non
     # The sigmoid's slope is at most 1/4; He's weights keep the size of a ReLU's gradient.
     growth = {"ReLU": 1.0, "sigmoid": 0.25}.get(activation)
     return None if growth is None else np.asarray(growth**above)
+
+
+@measured(
+    question="How do the gradients of deep networks change from layer to layer?",
+    control="The same weights without batch norm; and what is derived, dashed.",
+    mode="One backward pass in training mode, before the first update.",
+)
+def narrow_profiles(depths: Sequence[int]) -> Profiles:
+    """Return the gradients that the explorable shows, by activation, network and depth."""
+    norms = {}
+    for activation, kind in ACTIVATIONS.items():
+        for network, (bn, short) in NETWORKS.items():
+            for depth in depths:
+                options = {"activation": kind, "batch_norm": bn, "shortcuts": short}
+                options |= {"init": INIT[kind], "depth": depth, "width": 50}
+                _take_down_deep(0, options, batch_size=IMAGES)
+                row = narrow_profile(activation, network, depth)
+                norms[f"{activation}, {network}, {depth}"] = row[np.newaxis]
+    return Profiles(norms, {})
