@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 
-from bncourse import BatchNorm, Dense, ReLU, Sequential, layer_outputs
+from bncourse import BatchNorm, Dense, ReLU, Sequential, Tanh, gradient_check, layer_outputs
 from bncourse.chapters.inference import explore, figures, runs
 from bncourse.chapters.inference.conventions import CONVENTIONS
 from bncourse.display import Card
@@ -71,6 +71,16 @@ def tuned(new):
 
 #: For each figure two calls, and what the words must say after each.
 CALLS = {
+    "boxes": [
+        (
+            (3, 4, 4, 2),
+            r"4 rulers of 12 numbers with batch norm, 3 rulers of 16 .* 12 rulers of 4",
+        ),
+        (
+            (2, 2, 1, 1),
+            r"2 rulers of 2 numbers with batch norm, .* 2 rulers of 2 .* 4 rulers of 1",
+        ),
+    ],
     "average_scatter": [
         ((scatters(5.66),), r"runs of 100 batches\. .* 0\.59 by .* 0\.99 and 5\.60 by .* is 4\.$"),
         ((scatters(1.0),), r"0\.10 by the formula .* 0\.99 and 0\.99 by"),
@@ -412,3 +422,74 @@ def test_on_grey_paper_the_statistics_alone_repair_and_moved_images_they_do_not(
             assert min(grey.best("statistics frozen")[1]) > 0.9
             assert max(moved.best("statistics only")[0]) < 0.6
             assert min(moved.best("everything moves")[0]) > 0.7
+
+
+# --- 6.3, Use it elsewhere
+
+
+@pytest.mark.parametrize(("examples", "group"), [(None, 1), (2, 1), (1, 1), (1, 2), (1, 4)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_convolution_and_its_ruler_go_back_as_they_should(examples, group, bias):
+    rng = np.random.default_rng(0)
+    layers = [
+        runs.Convolution(2, 9, 4, rng, bias),
+        runs.BoxNorm(4, 3, examples, group, stored=False),
+        Tanh(),
+        Dense(12, 3, rng=rng),
+    ]
+    # A b in front of a ruler does little or nothing; without one in between it counts.
+    net = Sequential([layer for layer in layers if not (bias and layer is layers[1])])
+    assert gradient_check(net, rng.normal(size=(6, 18)), np.array([0, 1, 2, 0, 1, 2])) < 1e-6
+
+
+def test_a_ruler_of_the_whole_batch_is_batch_norm_of_rows():
+    z = np.random.default_rng(0).normal(3.0, 2.0, (6, 4 * 5))
+    rows = z.reshape(6, 4, 5).transpose(0, 2, 1).reshape(-1, 4)
+    expected = BatchNorm(4).forward(rows, training=True).reshape(6, 5, 4).transpose(0, 2, 1)
+    box = runs.BoxNorm(4, 5, None, 1, stored=True)
+    np.testing.assert_allclose(box.forward(z, training=True), expected.reshape(6, -1), atol=1e-12)
+    # What was stored normalises a single example as it was in company.
+    alone = box.forward(z[:1], training=False)
+    np.testing.assert_allclose(alone, expected.reshape(6, -1)[:1], atol=1e-12)
+
+
+def test_a_batch_of_one_behind_a_convolution_is_instance_norm():
+    z = np.random.default_rng(0).normal(3.0, 2.0, (1, 4 * 5))
+    batch, instance = (
+        runs.BoxNorm(4, 5, examples, 1, stored=False).forward(z, training=True)
+        for examples in (None, 1)
+    )
+    np.testing.assert_array_equal(batch, instance)
+
+
+def test_layer_norm_takes_each_example_by_itself():
+    z = np.random.default_rng(0).normal(3.0, 2.0, (5, 7))
+    out = runs.LayerNorm(7).forward(z, training=True)
+    expected = (z - z.mean(1, keepdims=True)) / np.sqrt(z.var(1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(out, expected, atol=1e-12)
+
+
+def test_the_larger_the_upright_box_the_better_on_mnist1d():
+    found = runs.rulers()
+    sixty, two, one = (
+        np.median(found.best(f"batch norm, {k}")[1])
+        for k in ("60 examples", "2 examples", "1 example")
+    )
+    none, layer, instance = (
+        np.median(found.best(name)[1])
+        for name in ("none", "layer norm, 16 channels", "instance norm")
+    )
+    assert sixty > none > one
+    assert sixty > two > one
+    assert layer > instance > one
+
+
+def test_layer_norm_gains_little_where_batch_norm_gains_much():
+    found = runs.dense_by_norm().values
+
+    def best(norm, standardized):
+        return min(np.median(found[norm, standardized, rate]) for rate in runs.DENSE_RATES)
+
+    assert best("none", False) / best("batch norm", False) > 3
+    assert best("none", False) / best("layer norm", False) < 1.5
+    assert best("none", True) / best("layer norm", True) < 1.2

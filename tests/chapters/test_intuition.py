@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from bncourse import ReLU, Sequential
+from bncourse import ReLU, Sequential, mlp
 from bncourse.chapters.intuition import explore, figures, landscape, runs, shaking
 from bncourse.display import EXACT, Card
 
@@ -29,6 +29,7 @@ EXPLORABLES = (
     "shake",
     "shaken",
     "walk_at_loss",
+    "deep_gradients",
 )
 
 
@@ -96,8 +97,26 @@ def apart(slow, fast):
     return landscape.Apart({key: [2.0, 3.0, 4.0] for key in keys}, steps, EXACT)
 
 
+def profiles(growth, names):
+    norms = {
+        name: np.array([g ** np.arange(50)[::-1]]) for name, g in zip(names, growth, strict=True)
+    }
+    return record(runs.Profiles, norms=norms, card=EXACT)
+
+
+DEEP = ("sigmoid", "sigmoid, batch norm", "ReLU", "ReLU, batch norm")
+SHORT = ("batch norm", "shortcuts, batch norm")
+
 #: For each figure two calls, and what the words must say after each.
 CALLS = {
+    "depth_growth": [
+        ((profiles((0.5, 1.0, 1.1, 1.2), DEEP),), r"0\.50 with sigmoid alone.* is 7,600 to 7,600"),
+        ((profiles((1.0, 1.1, 1.2, 1.0), DEEP),), r"1\.20 with ReLU alone.* is 1 to 1 times"),
+    ],
+    "shortcut_growth": [
+        ((profiles((1.2, 1.1), SHORT),), r"7,600 to 7,600 with batch norm and 110 to 110"),
+        ((profiles((1.1, 1.0), SHORT),), r"110 to 110 with batch norm and 1 to 1 with short"),
+    ],
     "shaken_arms": [
         (
             shaken_steps((40.0, 20.0), (30.0, np.inf)),
@@ -551,3 +570,72 @@ def test_longer_weights_are_smoother_with_batch_norm_and_rougher_without():
         medians = [np.median(found.beta[factor, bn]) for factor in (0.3, 1.0, 3.0)]
         assert medians == sorted(medians, reverse=bn)
     assert max(found.logits.values()) < 0.01
+
+
+# --- 5.3, Look through fifty layers
+
+
+def test_the_deep_network_is_that_of_mlp():
+    net = runs.deep_network(0, ReLU, batch_norm=True, depth=4, width=20)
+    same = mlp((64, *[20] * 4, 10), ReLU, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(net.theta, same.theta)
+    assert len(runs.hidden_layers(net)) == 4
+    short = runs.deep_network(0, ReLU, batch_norm=True, shortcuts=True, depth=4, width=20)
+    np.testing.assert_array_equal(short.theta, net.theta)
+    assert [la.w.shape for la in runs.hidden_layers(short)] == [(20, 64), *[(20, 20)] * 3]
+
+
+def test_the_derivation_says_what_is_known_of_relu():
+    growth = np.sqrt(np.pi / (np.pi - 1))
+    assert runs.predicted("ReLU") == pytest.approx(growth, abs=2e-4)
+    assert runs.predicted("sigmoid") == pytest.approx(1.017, abs=1e-3)
+    for network, first in (
+        ("plain", 1.0),
+        ("batch norm", growth**49),
+        ("batch norm, shortcuts", runs.shortcut_growth(50, growth)),
+    ):
+        line = runs.predicted_profile("ReLU", network, 50)
+        assert line[0] == pytest.approx(first, rel=0.01)
+        assert line[-1] == 1.0
+    assert runs.predicted_profile("tanh", "plain", 50) is None
+    assert runs.shortcut_growth(3, 1.0) == pytest.approx(np.sqrt(2 * 1.5))
+
+
+def test_each_line_of_the_derivation_holds_to_a_few_hundredths():
+    factors = np.array(runs.growth_factors(seeds=(0, 1)).values)
+    variance = 1 / 2 - 1 / (2 * np.pi)
+    np.testing.assert_allclose(factors, [[1 / 2, 1 / (2 * variance), 2.0]] * 2, rtol=0.06)
+
+
+def test_shortcuts_tame_the_growth_with_batch_norm_and_explode_without():
+    found = runs.shortcut_profiles(seeds=(0, 1))
+    assert min(found.first_to_last("batch norm")) > 2000
+    assert max(found.first_to_last("shortcuts, batch norm")) < 25
+    assert min(found.loss["shortcuts"]) > 1e10
+    assert max(found.loss["shortcuts, small weights"]) < 100
+
+
+def test_one_step_evens_the_gradients_out_by_making_long_what_was_large():
+    steps = runs.first_steps_by_rate()
+    assert (steps.ratio[0.1][:, 0] > 4000).all()
+    assert (steps.ratio[0.1][:, 1] < 20).all()
+    assert (steps.length[0.1][:, 0] > 50).all()
+    assert (np.abs(steps.length[0.1][:, 1] - 1) < 0.01).all()
+
+
+def test_fifty_layers_begin_to_train_with_shortcuts_and_batch_norm():
+    found = runs.deep_relus().values
+    assert min(found["shortcuts, batch norm", 0.01]) > 0.6
+    others = ("plain", "batch norm", "shortcuts")
+    assert max(max(found[arm, rate]) for arm in others for rate in (0.001, 0.01, 0.1)) < 0.3
+
+
+def test_with_shortcuts_depth_hardly_matters_and_without_it_does():
+    explorable = made("deep_gradients")
+
+    def first(network, depth):
+        words = explorable.at(activation="ReLU", network=network, depth=depth)
+        return numbers(r"gradient is ([\d.]+) times", words)[0]
+
+    assert first("batch norm", 60) > 1000 * first("batch norm", 15)
+    assert first("batch norm, shortcuts", 60) < 10 * first("batch norm, shortcuts", 15)

@@ -27,7 +27,7 @@ from bncourse.chapters.common import SEEDS, SIZES, control
 from bncourse.chapters.gaussian import relu
 from bncourse.chapters.intuition import runs
 
-from .common import each_triple, median
+from .common import each_stored_triple, each_triple, median
 
 DEEP = (64, *[100] * 10, 10)
 
@@ -87,14 +87,18 @@ def test_a12_gradient_growth_per_layer(name, seeds):
     assert low <= growth <= high
 
 
-@pytest.mark.slow
-@each_triple
-def test_a13_twenty_sigmoid_layers_train_with_batch_norm_only(seeds):
-    without, with_bn = (
-        median(runs.deep_sigmoid_accuracy(s, bn) for s in seeds) for bn in (False, True)
+@each_stored_triple
+def test_a13_twenty_sigmoid_layers_train_with_batch_norm_only_and_three_without(seeds):
+    found = runs.deep_sigmoids(seeds).values
+    without, with_bn, shallow = (
+        median(found[depth, bn, 1.0]) for depth, bn in ((20, False), (20, True), (3, False))
     )
     assert without < 0.2
-    assert with_bn > 0.85
+    assert with_bn > 0.95
+    # The control: rate and steps suffice for three layers, so it is the depth.
+    assert shallow > 0.9
+    # At a fifth of the steps and a tenth of the rate they don't: there nothing is shown of depth.
+    assert median(found[3, False, 0.1]) < 0.2
 
 
 def test_c56_centring_removes_the_largest_eigenvalue(digits):

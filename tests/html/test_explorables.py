@@ -23,7 +23,7 @@ EXPECTED = {
     "algorithm": 3,
     "bias": 3,
     "minibatches": 1,
-    "intuition": 5,
+    "intuition": 4,
     "inference": 1,
 }
 

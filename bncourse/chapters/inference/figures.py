@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
 from bncourse.chapters.inference.runs import (
     DOTS,
@@ -41,6 +42,7 @@ __all__ = [
     "average_scatter",
     "average_weights",
     "averages_compared",
+    "boxes",
     "cold_rulers",
     "fine_tuning",
     "variance_corrections",
@@ -418,3 +420,61 @@ def fine_tuning(results: dict[str, FineTuned]) -> FigureWithWords:
         for name, found in medians.items()
     )
     return FigureWithWords(figure, words, next(iter(results.values())).card)
+
+
+# --- 6.3, Use it elsewhere
+
+
+def boxes(examples: int, channels: int, places: int, groups: int) -> FigureWithWords:
+    """Draw which numbers of a small array share a ruler, under four normalisations.
+
+    Parameters
+    ----------
+    examples, channels, places : int
+        Of the array.
+    groups : int
+        Of channels, for group norm.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    ways = {
+        "batch norm": (examples, 1),
+        "layer norm": (1, channels),
+        "group norm": (1, channels // groups),
+        "instance norm": (1, 1),
+    }
+    told = []
+    with style():
+        figure, axes = new_figure(6.8, 3.9, 2, 2)
+        for ax, (name, (tall, wide)) in zip(axes.flat, ways.items(), strict=True):
+            width, rulers = wide * places, examples // tall * (channels // wide)
+            for k in range(rulers):
+                top, left = divmod(k, channels // wide)
+                corner = (left * width, top * tall)
+                ax.add_patch(
+                    Rectangle(corner, width, tall, facecolor="#dcece7", edgecolor=GREEN, lw=2.5)
+                )
+                middle = (corner[0] + width / 2, corner[1] + tall / 2)
+                ax.annotate(str(k + 1), middle, ha="center", va="center", weight="bold")
+            ax.vlines(range(channels * places), 0, examples, color=GREEN, linewidth=0.4, alpha=0.5)
+            ax.hlines(range(examples), 0, channels * places, color=GREEN, linewidth=0.4, alpha=0.5)
+            ax.set_xlim(-0.15, channels * places + 0.15)
+            ax.set_ylim(examples + 0.04, -0.04)
+            ax.set_xticks(
+                [places * (k + 0.5) for k in range(channels)],
+                [f"ch. {k + 1}" for k in range(channels)],
+            )
+            ax.set_yticks(
+                [k + 0.5 for k in range(examples)], [f"image {k + 1}" for k in range(examples)]
+            )
+            ax.tick_params(length=0, labelsize=9)
+            ax.grid(visible=False)
+            ax.spines[["left", "bottom"]].set_visible(False)
+            ax.set_title(f"{name}: {rulers} rulers", fontsize=11)
+            numbers = examples * channels * places // rulers
+            told.append(f"{rulers} rulers of {numbers} numbers with {name}")
+        title(figure, "Batch norm's boxes stand upright, the others lie within an image")
+    words = f"{examples} images of {channels} channels and {places} places: {join(told)}."
+    return FigureWithWords(figure, words)

@@ -12,6 +12,7 @@ from bncourse.chapters.intuition.figures import ALIKE, NEVER, arm_colour
 from bncourse.chapters.intuition.runs import (
     ACTIVATIONS,
     ETAS,
+    NETWORKS,
     RAW,
     SHAKE_RATES,
     Arm,
@@ -19,7 +20,10 @@ from bncourse.chapters.intuition.runs import (
     Trace,
     growth_per_layer,
     narrow_gradient_norms,
+    narrow_profile,
+    narrow_profiles,
     note_down,
+    predicted_profile,
     shake_run,
     trace,
     walk,
@@ -422,4 +426,53 @@ def walk_at_loss() -> Explorable:
             "Loss and gradients of the first 60 training images, in training mode.",
             taken,
         ),
+    )
+
+
+# --- 5.3, Look through fifty layers
+
+
+def draw_deep_gradients(activation: str, network: str, depth: int) -> FigureWithWords:
+    """Draw the gradient norm of every layer at the start, and what is predicted."""
+    values = narrow_profile(activation, network, depth)
+    line = predicted_profile(activation, network, depth)
+    layers = np.arange(1, depth + 1)
+    with style():
+        figure, ax = new_figure(5.6, 3.0)
+        ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
+        colour = WITHOUT if network == "plain" else WITH
+        ax.semilogy(layers, values / values[-1], color=colour)
+        if line is not None:
+            ax.semilogy(layers, line, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+        ax.set_ylim(1e-5 if network != "plain" or activation != "sigmoid" else 1e-38, 1e6)
+        ax.set_xlabel("layer, from the input (left)")
+        ax.set_ylabel("gradient norm over last")
+        first = float(values[0] / values[-1])
+        ax.set_title(f"First over last: {_few_digits(first)}")
+    words = (
+        f"{depth} layers of {activation}, {network}: the first layer's gradient is "
+        f"{_few_digits(first)} times the last one's"
+    )
+    if line is not None:
+        words += f", and the derivation says {_few_digits(float(line[0]))} times"
+    return FigureWithWords(figure, words + ".")
+
+
+def _few_digits(value: float) -> str:
+    """Return a ratio to two digits, and one far below 1 to a power of ten."""
+    return f"{float(f'{value:.2g}'):,g}" if value >= 0.1 else _one_digit(value)
+
+
+def deep_gradients() -> Explorable:
+    """Return the explorable: gradients through many layers, as measured and as derived."""
+    depths = (15, 30, 60)
+    return Explorable(
+        "Gradients through many layers",
+        draw_deep_gradients,
+        {
+            "activation": Choice("activation", tuple(ACTIVATIONS), "sigmoid"),
+            "network": Choice("network", tuple(NETWORKS), "plain"),
+            "depth": Range("hidden layers", depths, 30, high=80, step=1, form="{:.0f}"),
+        },
+        narrow_profiles(depths).card,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from matplotlib.axes import Axes
 
 from bncourse.arrays import Floats
 from bncourse.chapters.intuition import landscape
@@ -12,9 +15,12 @@ from bncourse.chapters.intuition.runs import (
     STANDARDISED,
     Depth,
     Descents,
+    Profiles,
     Stability,
     TanhRates,
     growth_per_layer,
+    predicted,
+    predicted_profile,
 )
 from bncourse.chapters.intuition.shaking import STEPS, Arm, Shaking
 from bncourse.display import FigureWithWords
@@ -37,12 +43,14 @@ from bncourse.display.style import (
 )
 
 __all__ = [
+    "depth_growth",
     "depth_profile",
     "drift_and_speed",
     "fifty_layers",
     "shaken_arms",
     "shaken_dots",
     "shift_smoothness_steps",
+    "shortcut_growth",
     "smooth_and_fast",
     "smoothness_at_step_and_loss",
     "smoothness_ratios",
@@ -643,3 +651,125 @@ def smooth_and_fast(results: landscape.Apart) -> FigureWithWords:
         title(figure, "The smoothest network is the slowest, or nearly")
     words = f"Median β_eff at a loss of 1, and median steps to 90 %. {'. '.join(said)}."
     return FigureWithWords(figure, words, results.card)
+
+
+# --- 5.3, Look through fifty layers
+
+
+def _draw_profiles(ax: Axes, norms: Floats, colour: str, **options: Any) -> Floats:
+    """Draw each seed's gradients over the last layer's, and return their medians."""
+    over_last = norms / norms[:, -1:]
+    layers = np.arange(1, norms.shape[1] + 1)
+    for row in over_last:
+        ax.semilogy(layers, row, color=colour, linewidth=0.8, alpha=0.5, **options)
+    median: Floats = np.median(over_last, axis=0)
+    ax.semilogy(layers, median, color=colour, linewidth=2.2, **options)
+    return median
+
+
+def _draw_prediction(ax: Axes, values: Floats, text: str, at: float, offset: float) -> None:
+    layers = np.arange(1, len(values) + 1)
+    ax.semilogy(layers, values, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+    place = int(at * (len(values) - 1))
+    ax.annotate(
+        text,
+        (float(layers[place]), float(values[place])),
+        xytext=(4, offset),
+        textcoords="offset points",
+        fontsize=10,
+        color=INK,
+        va="center",
+    )
+
+
+def depth_growth(profiles: Profiles) -> FigureWithWords:
+    """Draw the gradients through fifty layers, sigmoid and ReLU, with what is predicted.
+
+    Parameters
+    ----------
+    profiles : Profiles
+        With ``"sigmoid"`` and ``"ReLU"``, each also with ``", batch norm"`` behind its name.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    told = []
+    with style():
+        figure, axes = new_figure(6.8, 3.9, 1, 2)
+        for ax, name in zip(axes, ("sigmoid", "ReLU"), strict=True):
+            for end, colour in (("", WITHOUT), (", batch norm", WITH)):
+                _draw_profiles(ax, profiles.norms[name + end], colour)
+                growth = np.median(profiles.growth(name + end))
+                told.append(f"{growth:.2f} with {name}{end or ' alone'}")
+            depth = profiles.norms[name].shape[1]
+            lines = predicted_profile(name, "plain", depth), predicted(name)
+            assert lines[0] is not None
+            base = "¼" if name == "sigmoid" else "1"
+            _draw_prediction(ax, lines[0], f"{base} a layer", 0.5, -13)
+            powers = lines[1] ** np.arange(depth - 1, -1, -1)
+            _draw_prediction(ax, powers, f"{lines[1]:.2f} a layer", 0.3, 13)
+            ax.set_title(name, fontsize=11.5)
+            ax.set_xlabel("layer, from the input")
+            places = ((0.97, 0.93), (0.97, 0.84)) if name == "ReLU" else ((0.62, 0.8), (0.62, 0.2))
+            for (x, y), text, colour in zip(
+                places, ("batch norm", "none"), (WITH, WITHOUT), strict=True
+            ):
+                ax.annotate(
+                    text, (x, y), xycoords="axes fraction", ha="right", color=colour, weight="bold"
+                )
+        axes[0].set_ylim(1e-33, 1e4)
+        axes[0].set_ylabel("‖∂J/∂w‖ over that of the last layer")
+        title(figure, "Batch norm saves the sigmoid's gradients, and blows up ReLU's")
+    first = profiles.first_to_last("ReLU, batch norm")
+    words = (
+        f"Growth of the gradient per layer towards the input, median of {len(first)} seeds: "
+        f"{join(told)}. The first layer's gradient is {_two_digits(min(first))} to "
+        f"{_two_digits(max(first))} times the last one's with ReLU and batch norm."
+    )
+    return FigureWithWords(figure, words, profiles.card)
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):,g}"
+
+
+def shortcut_growth(profiles: Profiles) -> FigureWithWords:
+    """Draw the gradients of ReLU networks with batch norm, without and with shortcuts.
+
+    Parameters
+    ----------
+    profiles : Profiles
+        With ``"batch norm"`` and ``"shortcuts, batch norm"``.
+
+    Returns
+    -------
+    FigureWithWords
+    """
+    with style():
+        figure, ax = new_figure(6.4, 3.8)
+        _draw_profiles(ax, profiles.norms["batch norm"], WITH)
+        _draw_profiles(ax, profiles.norms["shortcuts, batch norm"], WITH, linestyle=":")
+        depth = profiles.norms["batch norm"].shape[1]
+        for network, text, at, offset in (
+            ("batch norm", "1.21 a layer", 0.3, 12.0),
+            ("batch norm, shortcuts", "a power of the depth", 0.1, 12.0),
+        ):
+            values = predicted_profile("ReLU", network, depth)
+            assert values is not None
+            _draw_prediction(ax, values, text, at, offset)
+        for text, y in (("batch norm", 0.9), ("batch norm and shortcuts (dotted)", 0.81)):
+            ax.annotate(
+                text, (0.98, y), xycoords="axes fraction", ha="right", color=WITH, weight="bold"
+            )
+        ax.set_xlabel("layer, from the input")
+        ax.set_ylabel("‖∂J/∂w‖ over that of the last layer")
+        ax.set_title("With shortcuts the growth is a power of the depth")
+    ends = {name: profiles.first_to_last(name) for name in ("batch norm", "shortcuts, batch norm")}
+    words = "The first layer's gradient over the last one's: " + join(
+        [
+            f"{_two_digits(min(values))} to {_two_digits(max(values))} with {name}"
+            for name, values in ends.items()
+        ]
+    )
+    return FigureWithWords(figure, words + ".", profiles.card)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bncourse.activations import ReLU, Sigmoid, Tanh
+from bncourse.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from bncourse.arrays import Floats
 from bncourse.chapters.common import (
     BATCH_SIZE,
@@ -23,7 +23,7 @@ from bncourse.chapters.common import (
     steps_to_accuracy,
     train_digits,
 )
-from bncourse.chapters.gaussian import gaussian_mean
+from bncourse.chapters.gaussian import gaussian_mean, relu, sigmoid
 from bncourse.chapters.measured import measured, merge, take_down, taking_down
 from bncourse.chapters.stored import StoredRun
 from bncourse.data import Digits, load_digits
@@ -36,6 +36,7 @@ from bncourse.landscape import (
     walk_along_gradient,
 )
 from bncourse.layers import Dense, Layer
+from bncourse.losses import SoftmaxCrossEntropy
 from bncourse.network import Residual, Sequential, mlp
 from bncourse.normalization import BatchNorm
 from bncourse.optimizers import GradientDescent
@@ -1888,3 +1889,608 @@ def one_network(
         "training set.",
         taken,
     )
+
+
+# --- 5.3, Look through fifty layers
+
+#: Images of the backward pass at the start.
+IMAGES = 200
+
+
+def deep_network(
+    seed: int,
+    activation: Callable[[], Layer],
+    *,
+    batch_norm: bool,
+    shortcuts: bool = False,
+    gain: float = 1.0,
+    depth: int = 50,
+    width: int = 100,
+    init: str = "he",
+) -> Sequential:
+    """Return a deep network whose blocks are Dense, batch norm if wanted, activation.
+
+    Parameters
+    ----------
+    seed : int
+        Of the weights.
+    activation : callable
+        Makes a layer.
+    batch_norm, shortcuts : bool
+        Whether each block has a batch norm, and whether each but the first has a shortcut around
+        it, so that it adds to its input.
+    gain : float
+        Factor on the initial weights of the hidden layers.
+    depth, width : int
+        Hidden layers, and units in each.
+    init : str
+        As for `Dense`.
+
+    Returns
+    -------
+    Sequential
+        With 64 inputs and 10 outputs. Without shortcuts it is that of `mlp`.
+    """
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
+    for k in range(depth):
+        n_in = width if k else 64
+        block: list[Layer] = [Dense(n_in, width, not batch_norm, init=init, gain=gain, rng=rng)]
+        if batch_norm:
+            block.append(BatchNorm(width))
+        block.append(activation())
+        layers += [Residual(block)] if shortcuts and k else block
+    return Sequential([*layers, Dense(width, 10, init=init, rng=rng)])
+
+
+def hidden_layers(net: Sequential) -> list[Dense]:
+    """Return the Dense layers of a network in their order, those in blocks too, less the last."""
+    found: list[Dense] = []
+    for layer in net.layers:
+        inside = layer.layers if isinstance(layer, Sequential) else (layer,)
+        found += [la for la in inside if isinstance(la, Dense)]
+    return found[:-1]
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """The gradients of deep networks at their start.
+
+    Attributes
+    ----------
+    norms : dict of str to array of shape (seeds, depth)
+        ‖∂J/∂w‖ of each hidden layer, by the network's name.
+    loss : dict of str to list of float
+        Of the same batch.
+    card : Card
+    """
+
+    norms: dict[str, Floats]
+    loss: dict[str, list[float]]
+    card: Card | None = None
+
+    def growth(self, name: str) -> list[float]:
+        """Return for each seed the factor of `growth_per_layer`."""
+        return [growth_per_layer(row) for row in self.norms[name]]
+
+    def first_to_last(self, name: str) -> list[float]:
+        """Return for each seed the first layer's gradient over the last one's."""
+        return [float(row[0] / row[-1]) for row in self.norms[name]]
+
+
+def _profiles(networks: dict[str, dict[str, Any]], seeds: Sequence[int]) -> Profiles:
+    norms, loss = {}, {}
+    for name, options in networks.items():
+        rows, losses = [], []
+        for seed in seeds:
+            J, row = _at_the_start(seed, **options)
+            losses.append(J)
+            rows.append(row)
+            _take_down_deep(seed, options, batch_size=IMAGES)
+        norms[name], loss[name] = np.array(rows), losses
+    return Profiles(norms, loss)
+
+
+@cache
+def _at_the_start(seed: int, **options: Any) -> tuple[float, Floats]:
+    """Return the loss of 200 images, and ‖∂J/∂w‖ of each hidden layer."""
+    digits = load_digits()
+    net = deep_network(seed, **options)
+    J = backpropagate(net, digits.x_train[:IMAGES], digits.y_train[:IMAGES])
+    return J, np.array([np.linalg.norm(layer.grads["w"]) for layer in hidden_layers(net)])
+
+
+def _take_down_deep(seed: int, options: dict[str, Any], **others: Any) -> None:
+    kind, width = options["activation"], options.get("width", 100)
+    arm = "with batch norm" if options["batch_norm"] else "without batch norm"
+    take_down(
+        activation=getattr(kind, "__name__", "LeakyReLU"),
+        arm=arm + (", with shortcuts" if options.get("shortcuts") else ""),
+        init=options.get("init", "he"),
+        gain=options.get("gain", 1.0),
+        inputs="pixels from 0 to 1",
+        sizes=f"{options.get('depth', 50)} hidden layers of {width}",
+        seed=seed,
+        **others,
+    )
+
+
+@measured(
+    question="How does the gradient of w change from layer to layer of fifty?",
+    control="The same weights without batch norm, paired by seed, for each activation.",
+    mode="One backward pass in training mode, before the first update.",
+)
+def depth_profiles(seeds: Sequence[int] = FIVE) -> Profiles:
+    """Return the gradients of ReLU, tanh and sigmoid networks without and with batch norm."""
+    return _profiles(
+        {
+            name + (", batch norm" if bn else ""): {
+                "activation": kind,
+                "batch_norm": bn,
+                "init": INIT[kind],
+            }
+            for name, kind in ACTIVATIONS.items()
+            for bn in (False, True)
+        },
+        seeds,
+    )
+
+
+#: The factor on the weights of a block with which fifty of them add up to a moderate sum.
+SMALL = 50**-0.5
+#: The networks with and without shortcuts: name, batch norm, shortcuts, factor on the weights.
+ARMS: tuple[tuple[str, bool, bool, float], ...] = (
+    ("plain", False, False, 1.0),
+    ("batch norm", True, False, 1.0),
+    ("shortcuts", False, True, 1.0),
+    ("shortcuts, small weights", False, True, SMALL),
+    ("shortcuts, batch norm", True, True, 1.0),
+)
+
+
+@measured(
+    question="What do shortcuts make of the gradients' growth, with and without batch norm?",
+    control="The same weights without shortcuts, and shortcuts without batch norm, at He's "
+    "weights and at 1/√50 of them; paired by seed.",
+    mode="One backward pass in training mode, before the first update.",
+)
+def shortcut_profiles(seeds: Sequence[int] = FIVE) -> Profiles:
+    """Return the gradients of the ReLU networks of `ARMS`."""
+    return _profiles(
+        {
+            name: {"activation": ReLU, "batch_norm": bn, "init": "he"}
+            | ({"shortcuts": True, "gain": gain} if short else {})
+            for name, bn, short, gain in ARMS
+        },
+        seeds,
+    )
+
+
+@measured(
+    question="By what does one layer with batch norm multiply the mean square of a gradient?",
+    control="What the derivation predicts for each of its three factors.",
+    mode="One backward pass in training mode, before the first update; layers 6 to 45.",
+)
+def growth_factors(seeds: Sequence[int] = FIVE, images: int = IMAGES) -> Factors:
+    """Measure the three factors of the growth in ReLU networks with batch norm.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Of the weights.
+    images : int
+        In the batch.
+
+    Returns
+    -------
+    Factors
+    """
+    digits = load_digits()
+    x, y = digits.x_train[:images], digits.y_train[:images]
+    rows = []
+    for seed in seeds:
+        net = deep_network(seed, ReLU, batch_norm=True)
+        _take_down_deep(seed, {"activation": ReLU, "batch_norm": True}, batch_size=images)
+        _, gradient = SoftmaxCrossEntropy()(net.forward(x, training=True), y)
+        # The mean square of the gradient with respect to each layer's input, the output's last.
+        squares = [float(np.mean(gradient**2))]
+        for layer in reversed(net.layers):
+            gradient = layer._backward(gradient)
+            squares.append(float(np.mean(gradient**2)))
+        squares = squares[::-1]
+        # Dense, batch norm and ReLU of hidden layer l are net.layers[3l], [3l + 1] and [3l + 2].
+        ratios = np.array([np.divide(squares[:-2], squares[1:-1])]).reshape(-1, 3)[5:45]
+        rows.append(np.exp(np.log(ratios).mean(axis=0))[::-1].tolist())
+    return Factors(rows)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """By what one layer multiplies the mean square of the gradient on its way back.
+
+    Attributes
+    ----------
+    values : list of list of float
+        For each seed that of the activation, of batch norm, and of the weights.
+    card : Card
+    """
+
+    values: list[list[float]]
+    card: Card | None = None
+
+
+def shortcut_growth(depth: int, activation_growth: float) -> float:
+    r"""Return :math:`\sqrt{\prod_{k=1}^{L-1} (1 + \rho / k)}`, first to last with shortcuts.
+
+    Parameters
+    ----------
+    depth : int
+        L, the number of hidden layers.
+    activation_growth : float
+        The growth per layer without shortcuts, whose square is ρ.
+
+    Returns
+    -------
+    float
+    """
+    return float(np.sqrt(np.prod(1 + activation_growth**2 / np.arange(1, depth))))
+
+
+#: The rates of the first steps, and the steps after which the gradients are looked at.
+STEP_RATES = (0.001, 0.01, 0.1, 1.0)
+LOOKS = (0, 1, 2, 5)
+
+
+def first_steps(seed: int, *, rate: float) -> dict[str, list[float]]:
+    """Take a few steps with fifty ReLU layers and batch norm, and look at the gradients.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    dict of str to list of float
+        ``"ratio"``: the first layer's gradient over the last one's, at each of `LOOKS`.
+        ``"length"``: by what the first step multiplies the length of the first and of the last
+        hidden layer's weights.
+    """
+    digits = load_digits()
+    net = deep_network(seed, ReLU, batch_norm=True)
+    options = {"activation": ReLU, "batch_norm": True}
+    _take_down_deep(seed, options, learning_rate=rate, batch_size=BATCH_SIZE, steps=max(LOOKS))
+    hidden, order = hidden_layers(net), np.random.default_rng([seed, 1])
+    ends, ratio, length = [hidden[0], hidden[-1]], [], []
+    start = [float(np.linalg.norm(layer.w)) for layer in ends]
+    for done in range(max(LOOKS) + 1):
+        if done in LOOKS:
+            backpropagate(net, digits.x_train[:IMAGES], digits.y_train[:IMAGES])
+            first, last = (float(np.linalg.norm(layer.grads["w"])) for layer in ends)
+            ratio.append(first / last)
+        if done == 1:
+            now = [float(np.linalg.norm(layer.w)) for layer in ends]
+            length = [b / a for a, b in zip(start, now, strict=True)]
+        batch = order.permutation(len(digits.x_train))[:BATCH_SIZE]
+        backpropagate(net, digits.x_train[batch], digits.y_train[batch])
+        net.theta -= rate * net.dtheta
+    return {"ratio": ratio, "length": length}
+
+
+FIRST_STEPS = StoredRun("first_steps", first_steps, {"rate": STEP_RATES}, FIVE, tolerance=100.0)
+
+
+@dataclass(frozen=True)
+class FirstSteps:
+    """What the first updates make of the gradients.
+
+    Attributes
+    ----------
+    ratio, length : dict of float to array of shape (seeds, any)
+        As `first_steps` returns them, by rate.
+    card : Card
+    """
+
+    ratio: dict[float, Floats]
+    length: dict[float, Floats]
+    card: Card | None = None
+
+
+@measured(
+    question="What do the first steps of gradient descent make of the growth of the gradients?",
+    control="The same network before the first step; the last hidden layer beside the first.",
+    mode="Gradients in training mode, always of the same 200 images.",
+)
+def first_steps_by_rate(seeds: Sequence[int] = FIVE) -> FirstSteps:
+    """Load the gradients of `first_steps` by rate."""
+    stored = FIRST_STEPS.load(seeds)
+    rows = {rate: stored.select(rate=rate) for rate in STEP_RATES}
+    return FirstSteps(
+        {rate: np.array([run["ratio"] for run in row]) for rate, row in rows.items()},
+        {rate: np.array([run["length"] for run in row]) for rate, row in rows.items()},
+    )
+
+
+def deep_relu(seed: int, *, arm: str, rate: float, steps: int = 100) -> float:
+    """Return the test accuracy of one of `ARMS`, 50 units wide, after some steps.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    arm : str
+        A name of `ARMS`.
+    rate : float
+        Learning rate.
+    steps : int
+        Updates.
+
+    Returns
+    -------
+    float
+        With the statistics of the whole training set; that of naming one digit always when the
+        numbers have overflowed.
+    """
+    _, batch_norm, shortcuts, gain = next(a for a in ARMS if a[0] == arm)
+    options = {"activation": ReLU, "batch_norm": batch_norm, "shortcuts": shortcuts, "gain": gain}
+    options["width"] = 50
+    _take_down_deep(seed, options, learning_rate=rate, batch_size=BATCH_SIZE, steps=steps)
+    net, digits = deep_network(seed, **options), load_digits()  # type: ignore[arg-type]
+    optimizer, order = GradientDescent(rate), np.random.default_rng([seed, 1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(0, steps, 10):
+            train(
+                net,
+                digits.x_train,
+                digits.y_train,
+                optimizer=optimizer,
+                batch_size=BATCH_SIZE,
+                steps=10,
+                rng=order,
+            )
+            if not np.isfinite(net.theta).all():
+                return float(np.mean(digits.y_test == 0))
+        return full_statistics_accuracy(net, digits)
+
+
+DEEP_RELU = StoredRun(
+    "deep_relu",
+    deep_relu,
+    {"arm": [name for name, *_ in ARMS], "rate": [0.001, 0.01, 0.1]},
+    FIVE,
+    tolerance=0.2,
+)
+
+
+@dataclass(frozen=True)
+class DeepAccuracies:
+    """Test accuracies of deep networks.
+
+    Attributes
+    ----------
+    values : dict of tuple to list of float
+        By the settings, one value a seed.
+    card : Card
+    """
+
+    values: dict[tuple[Any, ...], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Do fifty ReLU layers begin to train, without and with batch norm and shortcuts?",
+    control="Shortcuts without batch norm and with small weights; each at three rates.",
+    mode="Test accuracy with the statistics of the whole training set, after 100 steps.",
+)
+def deep_relus(seeds: Sequence[int] = FIVE) -> DeepAccuracies:
+    """Load the accuracies of `deep_relu` by arm and rate."""
+    stored = DEEP_RELU.load(seeds)
+    return DeepAccuracies(
+        {
+            (name, rate): stored.select(arm=name, rate=rate)
+            for name, *_ in ARMS
+            for rate in (0.001, 0.01, 0.1)
+        }
+    )
+
+
+#: A small budget for sigmoids, and a fair one: rate and steps.
+BUDGETS = ((0.1, 200), (1.0, 1200))
+
+
+def deep_sigmoid(seed: int, *, depth: int, batch_norm: bool, rate: float, steps: int) -> float:
+    """Return the test accuracy of sigmoid layers of 50 units.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    depth : int
+        Hidden layers.
+    batch_norm : bool
+        With or without.
+    rate : float
+        Learning rate.
+    steps : int
+        Updates.
+
+    Returns
+    -------
+    float
+        With the statistics of the whole training set.
+    """
+    sizes = (64, *[50] * depth, 10)
+    net, _ = train_digits(seed, Sigmoid, batch_norm, rate, steps, init="lecun", sizes=sizes)
+    return full_statistics_accuracy(net, load_digits())
+
+
+DEEP_SIGMOID = StoredRun(
+    "deep_sigmoid",
+    deep_sigmoid,
+    [
+        {"depth": depth, "batch_norm": bn, "rate": rate, "steps": steps}
+        for rate, steps in BUDGETS
+        for depth in (3, 20)
+        for bn in (False, True)
+    ],
+    range(9),
+    tolerance=0.1,
+)
+
+
+@measured(
+    question="Do twenty sigmoid layers train, without and with batch norm?",
+    control="Three such layers, at the same rate and for as many steps.",
+    mode="Test accuracy with the statistics of the whole training set.",
+)
+def deep_sigmoids(seeds: Sequence[int] = FIVE) -> DeepAccuracies:
+    """Load the accuracies of `deep_sigmoid` by depth, batch norm and budget."""
+    stored = DEEP_SIGMOID.load(seeds)
+    return DeepAccuracies(
+        {
+            (depth, bn, rate): stored.select(depth=depth, batch_norm=bn, rate=rate, steps=steps)
+            for rate, steps in BUDGETS
+            for depth in (3, 20)
+            for bn in (False, True)
+        }
+    )
+
+
+@dataclass(frozen=True)
+class LeakyGrowth:
+    """The growth per layer for leaky ReLUs.
+
+    Attributes
+    ----------
+    slopes : tuple of float
+        For negative inputs.
+    growth : list of list of float
+        For each slope one value a seed.
+    card : Card
+    """
+
+    slopes: tuple[float, ...]
+    growth: list[list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="By what does a gradient grow per layer with leaky ReLUs and batch norm?",
+    control="The slope 0, which is ReLU, and what the derivation predicts.",
+    mode="One backward pass in training mode, before the first update.",
+)
+def leaky_growth(slopes: Sequence[float], seeds: Sequence[int] = FIVE) -> LeakyGrowth:
+    """Return the growth per layer through fifty layers for each slope and seed.
+
+    Parameters
+    ----------
+    slopes : sequence of float
+        Of the activation for negative inputs.
+    seeds : sequence of int
+        Of the weights.
+
+    Returns
+    -------
+    LeakyGrowth
+    """
+    networks = {
+        str(slope): {
+            "activation": partial(LeakyReLU, slope) if slope else ReLU,
+            "batch_norm": True,
+            "init": "he",
+        }
+        for slope in slopes
+    }
+    profiles = _profiles(networks, seeds)
+    return LeakyGrowth(tuple(slopes), [profiles.growth(name) for name in networks])
+
+
+#: The networks that the explorable knows: batch norm, shortcuts.
+NETWORKS: dict[str, tuple[bool, bool]] = {
+    "plain": (False, False),
+    "batch norm": (True, False),
+    "batch norm, shortcuts": (True, True),
+}
+
+
+@cache
+def narrow_profile(activation: str, network: str, depth: int) -> Floats:
+    """Return the gradient norms of one of `NETWORKS` at the start, 50 units wide.
+
+    Parameters
+    ----------
+    activation : str
+        One of `ACTIVATIONS`.
+    network : str
+        One of `NETWORKS`.
+    depth : int
+        Hidden layers.
+
+    Returns
+    -------
+    array, shape (depth,)
+    """
+    kind, (bn, short) = ACTIVATIONS[activation], NETWORKS[network]
+    options = {"activation": kind, "batch_norm": bn, "shortcuts": short, "init": INIT[kind]}
+    return _at_the_start(0, **options, depth=depth, width=50)[1]
+
+
+@cache
+def predicted(activation: str) -> float:
+    """Return the growth per layer with batch norm that is derived for one of `ACTIVATIONS`."""
+    shapes: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
+        "ReLU": (relu, lambda z: (z > 0) * 1.0),
+        "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+        "sigmoid": (sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),
+    }
+    return predicted_growth(*shapes[activation])
+
+
+def predicted_profile(activation: str, network: str, depth: int) -> Floats | None:
+    """Return the gradient of each layer over the last one's, as it is derived.
+
+    Parameters
+    ----------
+    activation : str
+        One of `ACTIVATIONS`.
+    network : str
+        One of `NETWORKS`.
+    depth : int
+        Hidden layers.
+
+    Returns
+    -------
+    array, shape (depth,), or None
+        None where nothing was derived: tanh without batch norm.
+    """
+    above = np.arange(depth - 1, -1, -1)
+    if network == "batch norm, shortcuts":
+        rho = predicted(activation) ** 2
+        steps = 1 + rho / np.arange(1, depth)
+        return np.asarray(np.sqrt(np.append(np.cumprod(steps[::-1])[::-1], 1.0)))
+    if network == "batch norm":
+        return np.asarray(predicted(activation) ** above)
+    # The sigmoid's slope is at most 1/4; He's weights keep the size of a ReLU's gradient.
+    growth = {"ReLU": 1.0, "sigmoid": 0.25}.get(activation)
+    return None if growth is None else np.asarray(growth**above)
+
+
+@measured(
+    question="How do the gradients of deep networks change from layer to layer?",
+    control="The same weights without batch norm; and what is derived, dashed.",
+    mode="One backward pass in training mode, before the first update.",
+)
+def narrow_profiles(depths: Sequence[int]) -> Profiles:
+    """Return the gradients that the explorable shows, by activation, network and depth."""
+    norms = {}
+    for activation, kind in ACTIVATIONS.items():
+        for network, (bn, short) in NETWORKS.items():
+            for depth in depths:
+                options = {"activation": kind, "batch_norm": bn, "shortcuts": short}
+                options |= {"init": INIT[kind], "depth": depth, "width": 50}
+                _take_down_deep(0, options, batch_size=IMAGES)
+                row = narrow_profile(activation, network, depth)
+                norms[f"{activation}, {network}, {depth}"] = row[np.newaxis]
+    return Profiles(norms, {})
