@@ -7,13 +7,10 @@ import pytest
 
 from bncourse import (
     BatchNorm,
-    Dense,
     ReLU,
-    Sequential,
     Sigmoid,
     Tanh,
     batch_norm,
-    gradient_check,
     gram_spectrum,
     layer_outputs,
     max_over_median,
@@ -389,16 +386,3 @@ def test_predicted_growth_of_relu_is_the_known_constant():
     predicted = runs.predicted_growth(relu, lambda z: (z > 0) * 1.0)
     # The rule is off by 1e-4 at a jump.
     assert predicted == pytest.approx(np.sqrt(np.pi / (np.pi - 1)), abs=3e-4)
-
-
-def test_the_gradient_of_noisy_batch_norm(rng, digits):
-    class Frozen(runs.NoisyBatchNorm):
-        """The same noise at each pass, so that differences can be taken."""
-
-        def _forward(self, z, training):
-            self.rng = np.random.default_rng(5)
-            return super()._forward(z, training)
-
-    net = Sequential([Dense(64, 6, rng=rng), Frozen(6, 0.5, rng), Dense(6, 10, rng=rng)])
-    net.theta += rng.normal(0, 0.3, net.theta.size)
-    assert gradient_check(net, digits.x_train[:20], digits.y_train[:20]) < 1e-7

@@ -8,158 +8,26 @@ from functools import cache, partial
 import numpy as np
 
 from bncourse.chapters.intuition import landscape
-from bncourse.chapters.intuition.figures import ALIKE, NEVER, arm_colour
+from bncourse.chapters.intuition.figures import NEVER, arm_colour
 from bncourse.chapters.intuition.runs import (
     ACTIVATIONS,
-    ETAS,
     NETWORKS,
     RAW,
     SHAKE_RATES,
     Arm,
     ShakeRun,
-    Trace,
-    growth_per_layer,
-    narrow_gradient_norms,
     narrow_profile,
     narrow_profiles,
     note_down,
     predicted_profile,
     shake_run,
-    trace,
-    walk,
 )
 from bncourse.chapters.intuition.shaking import RATES, STEPS, Shaking, shaking
 from bncourse.chapters.intuition.shaking import Arm as Noise
 from bncourse.chapters.measured import measured, taking_down
-from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
+from bncourse.display import Choice, Explorable, FigureWithWords, Range
 from bncourse.display.card import Card
-from bncourse.display.style import CARD, GREEN, GREY, INK, WITH, WITHOUT, join, new_figure, style
-
-
-def draw_noisy_batch_norm(references: dict[str, Trace], level: float) -> FigureWithWords:
-    """Draw the training of a network with noisy batch norm beside two without the noise."""
-    noisy = trace(0, "noisy", level)
-    with style():
-        figure, axes = new_figure(6.0, 3.0, 1, 2, width_ratios=[1.5, 1])
-        for k, (run, colour) in enumerate(
-            ((references["none"], WITHOUT), (references["batch norm"], WITH), (noisy, GREEN))
-        ):
-            axes[0].plot(run.steps, run.accuracy, color=colour, linewidth=1.8)
-            axes[1].bar(k, run.drift, color=colour, width=0.7)
-        axes[0].axhline(0.9, color=INK, linewidth=1, linestyle=":")
-        axes[0].set_ylim(0, 1.02)
-        axes[0].set_xlabel("step")
-        axes[0].set_title("test accuracy", fontsize=11.5)
-        for name, height, colour in (
-            ("no batch norm", 0.28, WITHOUT),
-            ("batch norm", 0.17, WITH),
-            ("noisy batch norm", 0.06, GREEN),
-        ):
-            axes[0].annotate(
-                name,
-                (noisy.steps[-1], height),
-                ha="right",
-                fontsize=10,
-                fontweight="bold",
-                color=colour,
-            )
-        axes[1].set_xticks([0, 1, 2], ["none", "BN", "noisy"])
-        axes[1].set_ylim(0, 2.0)
-        axes[1].grid(visible=False, axis="x")
-        axes[1].set_title("drift in 10 steps, sd", fontsize=11.5)
-    words = (
-        f"At noise level {level:g} a unit's mean drifts by {noisy.drift:.2f} standard deviations "
-        f"in 10 steps ({references['none'].drift:.2f} without batch norm). Steps to 90 %: "
-        f"{_steps(noisy)} with noisy batch norm, {_steps(references['batch norm'])} with batch "
-        f"norm, {_steps(references['none'])} without."
-    )
-    return FigureWithWords(figure, words)
-
-
-def _steps(run: Trace) -> str:
-    reached = run.reached()
-    return f"more than {run.steps[-1]}" if reached is None else str(reached)
-
-
-def noisy_batch_norm() -> Explorable:
-    """Return the explorable: how unstable the layers may be before training slows down."""
-    references = {name: trace(0, name, 0.0) for name in ("none", "batch norm")}
-    return Explorable(
-        "Noisy batch norm",
-        partial(draw_noisy_batch_norm, references),
-        {"level": Range("noise level", (0.0, 0.5, 1.0, 2.0, 4.0, 8.0), 0.0, step=0.25)},
-    )
-
-
-def draw_landscape_walk(activation: str, gain: float, step: int) -> FigureWithWords:
-    """Draw loss and gradient along the negative gradient, without and with batch norm."""
-    both = walk(activation, gain, step)
-    with style():
-        figure, axes = new_figure(6.0, 3.0, 1, 2)
-        for run, colour, name in (
-            (both.without, WITHOUT, "without"),
-            (both.with_bn, WITH, "with batch norm"),
-        ):
-            axes[0].plot(ETAS, run.loss, "o-", color=colour, markersize=4, label=name)
-            axes[1].plot(ETAS, run.smoothness, "o-", color=colour, markersize=4)
-        axes[0].set_ylim(0, 1.45 * axes[0].get_ylim()[1])
-        axes[0].legend(loc="upper right")
-        axes[0].set_title("loss, nats", fontsize=11.5)
-        axes[1].set_yscale("log")
-        axes[1].set_title("gradient change / length", fontsize=11.5)
-        axes[1].set_ylim(3e-3, 80)
-        for ax in axes:
-            ax.set_xlabel("walked, in learning rates")
-    if max(both.ratio, 1 / both.ratio) < ALIKE:
-        finding = f"alike, to a factor of {ALIKE}"
-    else:
-        finding = "smoother with it" if both.ratio > 1 else "rougher with it"
-    words = (
-        f"{activation}, gain {gain:.2g}, step {step}: effective β-smoothness is "
-        f"{both.without.smoothness.max():.2g} without batch norm and "
-        f"{both.with_bn.smoothness.max():.2g} with it, ratio {both.ratio:.2g}: {finding}. "
-        f"{ETAS[-1]:g} learning rates down, the loss is {both.without.loss[-1]:.2f} nats without "
-        f"and {both.with_bn.loss[-1]:.2f} with."
-    )
-    return FigureWithWords(figure, words)
-
-
-def landscape_walk() -> Explorable:
-    """Return the explorable: where batch norm makes the landscape smoother, and where rougher."""
-    return Explorable(
-        "The landscape walk",
-        draw_landscape_walk,
-        {
-            "activation": Choice("activation", tuple(ACTIVATIONS), "ReLU"),
-            "gain": Range("gain on the initial weights", (0.3, 1.0, 3.0), 1.0, log=True),
-            "step": Range("training steps before", (0, 100), 0, step=1, form="{:.0f}"),
-        },
-    )
-
-
-def draw_depth_profile(depth: int, activation: str, batch_norm: bool) -> FigureWithWords:
-    """Draw the gradient norm of every layer at the start; the other network is grey."""
-    with style():
-        figure, ax = new_figure(5.6, 3.0)
-        for bn, colour in (
-            (not batch_norm, "#cfcdc6"),
-            (batch_norm, WITH if batch_norm else WITHOUT),
-        ):
-            values = narrow_gradient_norms(activation, bn, depth)
-            ax.semilogy(np.arange(1, depth + 1), values / values[-1], color=colour)
-        ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
-        ax.set_xlabel("layer, from the input (left)")
-        ax.set_ylabel("gradient norm over last")
-        growth = growth_per_layer(narrow_gradient_norms(activation, batch_norm, depth))
-        name = f"{activation} {'with' if batch_norm else 'without'} batch norm"
-        ax.set_title(f"{name}: × {growth:.2f} per layer")
-    first = narrow_gradient_norms(activation, batch_norm, depth)
-    words = (
-        f"{depth} layers of {activation} {'with' if batch_norm else 'without'} batch norm: the "
-        f"gradient is multiplied by {growth:.2f} per layer towards the input, and the first "
-        f"layer's is {_one_digit(float(first[0] / first[-1]))} times the last one's."
-    )
-    return FigureWithWords(figure, words)
+from bncourse.display.style import CARD, GREY, INK, WITH, WITHOUT, join, new_figure, style
 
 
 def _one_digit(value: float) -> str:
@@ -169,19 +37,6 @@ def _one_digit(value: float) -> str:
     mantissa, exponent = f"{value:.0e}".split("e")
     raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa} · 10{raised}"
-
-
-def depth_profile() -> Explorable:
-    """Return the explorable: gradients through many layers, without and with batch norm."""
-    return Explorable(
-        "The depth profile",
-        draw_depth_profile,
-        {
-            "depth": Range("hidden layers", (15, 30, 60), 30, high=80, step=1, form="{:.0f}"),
-            "activation": Choice("activation", tuple(ACTIVATIONS), "sigmoid"),
-            "batch_norm": Switch("batch norm"),
-        },
-    )
 
 
 # ---------------------------------------------------------------- book/05-intuition.ipynb

@@ -23,8 +23,6 @@ from bncourse.training import History, train
 FIVE = (0, 1, 2, 3, 4)
 #: Updates at most, and the first ones, over which the drift is read.
 STEPS, WATCHED = 150, 40
-#: Of the digits' two forms, as a card names them.
-INPUTS = {False: "raw", True: "standardised"}
 
 #: What `Noise` does, in words; the level L is 1 unless it is said.
 KINDS = {
