@@ -1,6 +1,6 @@
 """Find numbers in prose that the outputs of their page don't give.
 
-    python tools/bound.py     say which, for all pages that are not pending
+    python tools/bound.py     say which
 
 A number of a paragraph must be in an output of its section, in that output's card, or in the code
 there; in a section without code, anywhere on the page. So when a run's parameter changes and the
@@ -147,13 +147,11 @@ def from_pages(entries: dict[Any, str], root: Path) -> list[str]:
 
 
 def check(root: Path = ROOT) -> list[str]:
-    """Return what is wrong on the pages that are not pending, and needless exceptions."""
+    """Return what is wrong on the pages, and needless exceptions."""
     excepted = exceptions(root)
     wrong = []
     for path in pages.notebooks(root):
         page = path.relative_to(root).with_suffix("").as_posix()
-        if page in pages.PENDING:
-            continue
         notebook = nbformat.read(path, as_version=4)
         mine = excepted.pop(page, {})
         wrong += [f"{page}: {text}" for text in unbound(notebook, mine)]

@@ -97,8 +97,3 @@ def notebooks(root: Path = ROOT) -> list[Path]:
     """Return the notebooks among the pages, in the order of reading."""
     paths = (root / f"{page}.ipynb" for page in existing(root))
     return [path for path in paths if path.exists()]
-
-
-#: Pages that are still to be written anew, and exempt until then from the checks of cards, bound
-#: numbers and budgets.
-PENDING: frozenset[str] = frozenset()

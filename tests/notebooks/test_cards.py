@@ -1,7 +1,7 @@
 """Each measured result of a page has a card, with a control and what the run was made of.
 
 A figure, table or explorable that was computed exactly has none; its cell says so by its tag
-``exact``. Pages that are pending are exempt.
+``exact``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,7 @@ from bncourse.display.style import new_figure
 from ..loading import load
 
 pages = load("pages")
-NOTEBOOKS = [
-    path
-    for path in pages.notebooks()
-    if path.relative_to(pages.ROOT).with_suffix("").as_posix() not in pages.PENDING
-]
+NOTEBOOKS = pages.notebooks()
 
 
 def missing(notebook):

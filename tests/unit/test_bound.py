@@ -50,7 +50,7 @@ def test_a_number_of_another_section_does_not_count_where_there_is_code():
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
-    """A book of one page that is not pending."""
+    """A book of one page."""
     (tmp_path / "book").mkdir()
     (tmp_path / "_toc.yml").write_text("root: book/one\n", encoding="utf-8")
     nbformat.write(page("# A page", RUN, "In 1998 a factor of 25."), tmp_path / "book/one.ipynb")
@@ -91,11 +91,3 @@ def test_a_page_without_outputs_says_what_is_counted_or_where_it_is_from(
 def test_claims_and_bugs_are_counted():
     assert bound.counted() >= set(map(bound.Decimal, ("89", "23", "3.11", "1.1", "6.2")))
     assert bound.Decimal("6.9") not in bound.counted()
-
-
-def test_a_pending_page_is_not_checked_and_its_name_is_that_of_a_page(book, monkeypatch):
-    monkeypatch.setattr(bound.pages, "PENDING", frozenset({"book/one"}))
-    assert book("{}") == []
-    known = {page for chapter in bound.pages.BY_KEY.values() for page in chapter.pages()}
-    monkeypatch.undo()
-    assert known >= bound.pages.PENDING
