@@ -17,7 +17,7 @@ OURS = {
     "bncourse",
     "benchmarks",
     "tests",
-    *(path.stem for path in (ROOT / "tools").glob("*.py")),
+    *(path.stem for path in (ROOT / "tools").rglob("*.py")),
 } | {path.stem for path in (ROOT / "_ext").glob("*.py")}
 #: Packages that are installed under another name than they are imported.
 DISTRIBUTION = {
