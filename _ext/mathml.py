@@ -14,7 +14,6 @@ from typing import Any
 from docutils import nodes
 from math_core import LatexError, LatexToMathML
 from sphinx.application import Sphinx
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
@@ -69,25 +68,19 @@ def _written(node: nodes.Element, *, display: bool) -> str:
         return escape(node.astext())
 
 
-class KeepTogether(SphinxPostTransform):
+def keep_together(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Put the marks that touch a formula of the text into one piece with it."""
-
-    default_priority = 900
-    formats = ("html",)
-
-    def run(self, **kwargs: Any) -> None:
-        """Change the page in place."""
-        for node in list(self.document.findall(nodes.math)):
-            parent = node.parent
-            place = parent.index(node)
-            previous = parent[place - 1] if place else None
-            following = parent[place + 1] if place + 1 < len(parent) else None
-            if isinstance(following, nodes.Text) and (found := BEHIND.match(following)):
-                node["behind"] = found[0]
-                parent.replace(following, nodes.Text(following[found.end() :]))
-            if isinstance(previous, nodes.Text) and (found := BEFORE.search(previous)):
-                node["before"] = found[0]
-                parent.replace(previous, nodes.Text(previous[: found.start()]))
+    for node in list(doctree.findall(nodes.math)):
+        parent = node.parent
+        place = parent.index(node)
+        previous = parent[place - 1] if place else None
+        following = parent[place + 1] if place + 1 < len(parent) else None
+        if isinstance(following, nodes.Text) and (found := BEHIND.match(following)):
+            node["behind"] = found[0]
+            parent.replace(following, nodes.Text(following[found.end() :]))
+        if isinstance(previous, nodes.Text) and (found := BEFORE.search(previous)):
+            node["before"] = found[0]
+            parent.replace(previous, nodes.Text(previous[: found.start()]))
 
 
 def write_inline(self: Any, node: nodes.math) -> None:
@@ -116,5 +109,6 @@ def write_displayed(self: Any, node: nodes.math_block) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the way of writing formulas."""
     app.add_html_math_renderer("mathml", (write_inline, None), (write_displayed, None))
-    app.add_post_transform(KeepTogether)
+    # After the lists of exercises and of claims have been filled.
+    app.connect("doctree-resolved", keep_together, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
