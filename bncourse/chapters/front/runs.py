@@ -18,7 +18,7 @@ from bncourse.statistics import layer_outputs
 
 #: Who stands beside the image.
 COMPANIES = ("nine other digits", "nine other zeros", "nobody")
-NETWORKS = ("with batch norm, while it learns", "without batch norm")
+NETWORKS = ("with batch norm, training mode", "without batch norm")
 LABEL = 0
 MATES = 9
 
