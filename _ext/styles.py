@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from purge import COMMENT, known, purged
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
@@ -30,6 +31,8 @@ LINK = re.compile(r'\s*<link [^>]*\brel="stylesheet"[^>]*>')
 ADDRESS = re.compile(r'href="[^"]*_static/([^"?]+)')
 IMPORT = re.compile(r"@import\s+(?:url\()?[\"']([^\"']+)[\"']\)?\s*;")
 URL = re.compile(r"url\((['\"]?)(?!data:|[a-z]+:|/|#)([^)'\"]+)\1\)")
+#: A comment that stays: it says who wrote the rules, and under which licence.
+NOTICE = re.compile(r"licen[cs]e|copyright", re.IGNORECASE)
 #: ``!important`` would win from below.
 IMPORTANT = re.compile(r"(box-shadow:[^;}]*?)\s*!important")
 
@@ -55,8 +58,10 @@ def sheet(folder: Path, name: str) -> str:
 
 
 def joined(folder: Path, theirs: list[str]) -> str:
-    """Return all stylesheets as one."""
+    """Return all stylesheets as one, the theme's without what no page can use."""
     layer = IMPORTANT.sub(r"\1", "\n".join(sheet(folder, name) for name in theirs))
+    notices = "\n".join(comment for comment in COMMENT.findall(layer) if NOTICE.search(comment))
+    layer = f"{notices}\n{purged(layer, known(folder.parent))}"
     ours = "\n".join(sheet(folder, name) for name in OURS)
     return f"@layer theme {{\n{layer}\n}}\n{ours}"
 
