@@ -1106,9 +1106,10 @@ class GhostLosses:
         rate: float = 0.1,
         standardized: bool = False,
         images: int | None = 300,
+        key: str = "test",
     ) -> int:
-        """Return on how many seeds the test loss in evaluation mode is lower with one arm."""
-        a, b = (self.of(size, rate, standardized, images)["test"] for size in (one, other))
+        """Return on how many seeds a quantity, by default the test loss, is lower with `one`."""
+        a, b = (self.of(size, rate, standardized, images)[key] for size in (one, other))
         return sum(u < v for u, v in zip(a, b, strict=True))
 
 
@@ -1150,8 +1151,8 @@ HALVES = (
     "subtract the mean",
     "divide by the deviation",
     "both",
-    "make all larger alike",
-    "subtract, and make larger alike",
+    "one factor for all",
+    "subtract, then one factor",
 )
 
 
@@ -1171,8 +1172,8 @@ class Halves:
 
 @measured(
     question="Which half of standardising the pixels raises the test loss, on 300 images?",
-    control="Each half by itself, the pixels as they are, and one factor for all pixels that makes "
-    "them as large as dividing does, with the same weights and batches.",
+    control="Each half by itself, the pixels as they are, and one factor for all pixels that "
+    "makes them as large as dividing does, with the same weights and batches.",
     mode="No batch norm, so the two modes don't differ.",
 )
 def halves_of_standardising(seeds: Sequence[int] = (0, 1, 2, 3, 4), rate: float = 0.1) -> Halves:
@@ -1193,7 +1194,9 @@ def halves_of_standardising(seeds: Sequence[int] = (0, 1, 2, 3, 4), rate: float 
         shift = mean if name in HALVES[1::2] else 0.0
         scale = deviation if name in HALVES[2:] else np.ones(len(deviation))
         if name in HALVES[4:]:
-            scale = np.full_like(scale, rms(raw.x_train - shift) / rms((raw.x_train - shift) / scale))
+            scale = np.full_like(
+                scale, rms(raw.x_train - shift) / rms((raw.x_train - shift) / scale)
+            )
         digits = raw._replace(
             x_train=(raw.x_train - shift) / scale, x_test=(raw.x_test - shift) / scale
         )
