@@ -571,6 +571,6 @@ def small_outcomes(found: SmallBatches) -> FigureWithWords:
         ax.set_xlim(0, 1)
         ax.set_ylim(-len(OUTCOMES) + 0.4, 0.75)
         ax.set_xlabel("test accuracy after 600 steps on batches of two")
-        ax.set_title("A large ε on the way back mends most, capping mends little", x=-0.45)
+        ax.set_title("Opening the way back mends most, capping mends little", x=-0.45)
     words = f"Median test accuracies after 600 steps on batches of two: {join(said)}."
     return FigureWithWords(figure, words, found.card)
