@@ -233,9 +233,10 @@ def dealt(last):
 
 def outcomes(capped):
     values = {
-        (arm, 2, 0.05, epsilon): {"accuracy": [0.5, 0.6]} for arm, epsilon, _ in figures.OUTCOMES
+        (arm, 2, 0.05, epsilon, back): {"accuracy": [0.5, 0.6]}
+        for arm, epsilon, back, _ in figures.OUTCOMES
     }
-    values[runs.SMALL[4], 2, 0.05, 1e-5] = {"accuracy": [capped]}
+    values[runs.SMALL[4], 2, 0.05, 1e-5, 1e-5] = {"accuracy": [capped]}
     return record(runs.SmallBatches, card=CARD, values=values)
 
 
@@ -298,6 +299,12 @@ def test_what_the_stored_ghosts_say():
     assert found.lower(8, None, 0.1, standardized=True) == 10
     assert found.lower(8, None, 0.1, images=None) >= 9
     assert found.lower(8, 128, 1.0, standardized=True) < 6
+    # With the noise off the training loss falls on few images, and rises on all.
+    assert found.lower(8, 128, key="training") >= 9
+    for rate in (0.1, 0.3):
+        assert found.lower(128, 8, rate, images=None, key="training") >= 9
+        assert found.lower(8, 128, rate, images=None) >= 7
+    assert found.lower(128, 8, key="accuracy") >= 7
     training = [np.median(found.of(size)["training"]) for size in (128, 8)]
     noisy = [np.median(found.of(size)["noisy training"]) for size in (128, 8)]
     assert training[1] < training[0]
@@ -315,8 +322,8 @@ def test_sorted_ghosts_lose_what_random_ones_do_not():
 
 def test_dividing_is_the_half_that_costs():
     losses = runs.halves_of_standardising(seeds=(3,)).losses
-    nothing, subtract, divide, both = (np.mean(losses[name]) for name in runs.HALVES)
-    assert subtract < 1.2 * nothing
+    nothing, subtract, divide, both, alike, centred = (losses[name][0] for name in runs.HALVES)
+    assert max(subtract, alike, centred) < 1.2 * nothing
     assert min(divide, both) > 1.2 * nothing
 
 
@@ -330,17 +337,20 @@ def test_a_batch_of_two_has_few_winners_and_never_the_same():
 
 
 def test_what_is_held_still_stays_and_what_is_capped_is_not_thrown():
-    free, output, still, capped = (runs.small_batch(3, arm, 2) for arm in runs.SMALL[1:])
+    free, output, still, capped, fresh = (runs.small_batch(3, arm, 2) for arm in runs.SMALL[1:])
     assert free["largest"] > 20
     assert output["largest"] == still["largest"] == 0.0
     # γ and β are trained in the one and not in the other.
     assert output["accuracy"] != still["accuracy"]
+    # The hidden layers are those of the free network, the output layer isn't.
+    assert fresh["accuracy"] != free["accuracy"]
+    assert {**fresh, "accuracy": 0} == {**free, "accuracy": 0}
     assert 0 < capped["largest"] < 1
 
 
 def test_what_the_stored_small_batches_say():
     found = runs.small_batches()
-    plain, free, output, still, capped = (
+    plain, free, output, still, capped, fresh = (
         np.array(found.of(arm)["accuracy"]) for arm in runs.SMALL
     )
     soft, soft_output = (
@@ -352,6 +362,18 @@ def test_what_the_stored_small_batches_say():
     assert np.mean(still < output) > 0.7
     assert np.mean(soft > soft_output) > 0.9
     assert np.median(output) + 0.1 < np.median(soft) < np.median(plain)
+    forwards, backwards = (
+        np.array(found.of(runs.SMALL[1], epsilon=epsilon, back=back)["accuracy"])
+        for epsilon, back in ((runs.SOFT, 1e-5), (1e-5, runs.SOFT))
+    )
+    assert np.mean(forwards < soft_output) > 0.9
+    assert np.mean(backwards > output) > 0.9
+    assert np.median(backwards) - np.median(free) > 0.3
+    assert abs(np.median(forwards) - np.median(free)) < 0.12
+    assert np.mean(fresh < output) > 0.9
+    # For an output that all images fit, the trained layers are not worse at that rate.
+    readouts = [np.median(found.of(arm)["readout"]) for arm in runs.SMALL[1:3]]
+    assert abs(readouts[0] - readouts[1]) < 0.03
     moved = found.of(runs.SMALL[1])
     assert 0.1 < np.median(moved["still"]) < 0.35
     assert 0.5 < np.median(moved["median"]) < 2

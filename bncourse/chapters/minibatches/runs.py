@@ -1106,9 +1106,10 @@ class GhostLosses:
         rate: float = 0.1,
         standardized: bool = False,
         images: int | None = 300,
+        key: str = "test",
     ) -> int:
-        """Return on how many seeds the test loss in evaluation mode is lower with one arm."""
-        a, b = (self.of(size, rate, standardized, images)["test"] for size in (one, other))
+        """Return on how many seeds a quantity, by default the test loss, is lower with `one`."""
+        a, b = (self.of(size, rate, standardized, images)[key] for size in (one, other))
         return sum(u < v for u, v in zip(a, b, strict=True))
 
 
@@ -1145,7 +1146,14 @@ def _by_point(
 
 
 #: What is done to each pixel in `halves_of_standardising`.
-HALVES = ("nothing", "subtract the mean", "divide by the deviation", "both")
+HALVES = (
+    "nothing",
+    "subtract the mean",
+    "divide by the deviation",
+    "both",
+    "one factor for all",
+    "subtract, then one factor",
+)
 
 
 @dataclass(frozen=True)
@@ -1164,18 +1172,31 @@ class Halves:
 
 @measured(
     question="Which half of standardising the pixels raises the test loss, on 300 images?",
-    control="Each half by itself, and the pixels as they are, with the same weights and batches.",
+    control="Each half by itself, the pixels as they are, and one factor for all pixels that "
+    "makes them as large as dividing does, with the same weights and batches.",
     mode="No batch norm, so the two modes don't differ.",
 )
 def halves_of_standardising(seeds: Sequence[int] = (0, 1, 2, 3, 4), rate: float = 0.1) -> Halves:
-    """Train without batch norm on pixels that are centred, divided, or both."""
+    """Train without batch norm on pixels that are centred, divided, or both.
+
+    The last two of `HALVES` divide all pixels by one number, so that their mean square is that
+    of the two before.
+    """
     raw = load_digits()
     mean, deviation = raw.x_train.mean(axis=0), raw.x_train.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
+
+    def rms(x: Floats) -> float:
+        return float(np.sqrt(np.mean(x**2)))
+
     losses = {}
     for name in HALVES:
         shift = mean if name in HALVES[1::2] else 0.0
-        scale = deviation if name in HALVES[2:] else 1.0
+        scale = deviation if name in HALVES[2:] else np.ones(len(deviation))
+        if name in HALVES[4:]:
+            scale = np.full_like(
+                scale, rms(raw.x_train - shift) / rms((raw.x_train - shift) / scale)
+            )
         digits = raw._replace(
             x_train=(raw.x_train - shift) / scale, x_test=(raw.x_test - shift) / scale
         )
@@ -1404,13 +1425,64 @@ SMALL = (
     "only the output layer",
     "hidden weights still",
     "hidden weights capped",
+    "a fresh output layer",
 )
 #: How far a unit's weights may move in a step, in their length, where they are capped.
 CAP = 0.01
 
 
+class SplitEpsilon(BatchNorm):
+    """Batch norm whose gradient reaches z as if ε were another one.
+
+    Parameters
+    ----------
+    n : int
+        Number of units.
+    epsilon : float
+        Of the forward pass, and of the gradients of γ and β.
+    back : float
+        The ε by which the gradient of z is computed.
+    """
+
+    def __init__(self, n: int, epsilon: float, back: float) -> None:
+        super().__init__(n, epsilon=epsilon)
+        self.back = back
+
+    def _backward(self, dz: Floats) -> Floats:
+        cache, ahead = self.cache, super()._backward(dz)
+        if cache is None or self.back == self.epsilon:
+            return ahead
+        inv_std = 1 / np.sqrt(cache.var + self.back)
+        z_norm = cache.z_norm * (inv_std / cache.inv_std)
+        return batch_norm_backward(dz, cache._replace(z_norm=z_norm, inv_std=inv_std))[0]
+
+
+def _readout(net: Sequential, digits: Digits) -> float:
+    """Return the test accuracy of a linear output that all training images fit at once."""
+    with preserve_statistics(net):
+        if net.batch_norms:
+            set_statistics(net, population_statistics(net, digits.x_train))
+        # The input of the last layer, with a column of ones for its bias.
+        a, b = (
+            np.column_stack(
+                [layer_outputs(net, x, statistics="running")[-2], np.ones((len(x), 1))]
+            )
+            for x in (digits.x_train, digits.x_test)
+        )
+    if not np.isfinite(a).all():
+        return 0.1
+    ridge = 1e-3 * np.trace(a.T @ a) / a.shape[1] * np.eye(a.shape[1])
+    w = np.linalg.solve(a.T @ a + ridge, a.T @ np.eye(10)[digits.y_train])
+    return float(np.mean(np.argmax(b @ w, axis=1) == digits.y_test))
+
+
 def small_batch(
-    seed: int, arm: str, batch_size: int, rate: float = 0.05, epsilon: float = 1e-5
+    seed: int,
+    arm: str,
+    batch_size: int,
+    rate: float = 0.05,
+    epsilon: float = 1e-5,
+    back: float | None = None,
 ) -> dict[str, float]:
     """Train for 600 steps on small batches, and see how far each hidden unit's weights move.
 
@@ -1420,31 +1492,37 @@ def small_batch(
         Of weights and batches.
     arm : str
         One of `SMALL`; all but the first with batch norm. With the third the hidden layers keep
-        their initial weights, γ and β; with the fourth their weights; with the last no unit's
-        weights move by more than `CAP` of their length in a step.
+        their initial weights, γ and β; with the fourth their weights; with the fifth no unit's
+        weights move by more than `CAP` of their length in a step. With the last all layers are
+        trained, and then the output layer once more from its start, on the same batches.
     batch_size : int
         m.
     rate : float
         Learning rate.
     epsilon : float
         Of batch norm.
+    back : float, optional
+        The ε of the way back (see `SplitEpsilon`), by default the same.
 
     Returns
     -------
     dict of str to float
-        ``"accuracy"``, of the test images with the statistics of the whole training set; over
+        ``"accuracy"``, of the test images with the statistics of the whole training set;
+        ``"readout"``, that of a linear output fitted to all training images at once; over
         the 300 hidden units, the distance of the weights from their start in units of their
         length: ``"median"``, ``"ninth"`` (the 90 % quantile), ``"largest"``; and ``"still"``, the
         share of the units that moved by less than a tenth.
     """
     start: list[Floats] = []
+    back = epsilon if back is None else back
+    only_output = arm == SMALL[2]
 
     def after_backward(net: Sequential) -> None:
         if not start:
             start.extend(layer.w.copy() for layer in hidden_layers(net))
         for layer in net.layers[:-1]:
             for name, gradient in layer.grads.items():
-                if arm == SMALL[2] or (arm == SMALL[3] and name == "w"):
+                if only_output or (arm == SMALL[3] and name == "w"):
                     gradient[...] = 0.0
         if arm == SMALL[4]:
             for dense in hidden_layers(net):
@@ -1453,13 +1531,16 @@ def small_batch(
                 most = CAP * np.linalg.norm(dense.w, axis=1, keepdims=True) / rate
                 gradient *= np.minimum(1.0, most / np.maximum(length, 1e-300))
 
-    if epsilon != 1e-5:
+    if back != epsilon:
+        way = "forward" if epsilon > back else "backward"
+        take_down(arm=f"with batch norm, ε = {max(epsilon, back):g} {way} only")
+    elif epsilon != 1e-5:
         take_down(arm=f"with batch norm, ε = {epsilon:g}")
     if arm not in SMALL[:2]:
         take_down(arm=arm)
 
     def norm(n: int) -> BatchNorm:
-        return BatchNorm(n, epsilon=epsilon)
+        return SplitEpsilon(n, epsilon, back)
 
     norm.__name__ = "with batch norm"
     with np.errstate(over="ignore", invalid="ignore"):
@@ -1480,8 +1561,27 @@ def small_batch(
             for layer, w in zip(hidden_layers(net), start, strict=True)
         ]
     )
+    digits = load_digits()
+    if arm == SMALL[5]:
+        only_output = True
+        weights, order = np.random.default_rng(seed).spawn(2)
+        fresh = mlp(SIZES, ReLU, norm, rng=weights).layers[-1]
+        for name, value in net.layers[-1].params.items():
+            value[...] = fresh.params[name]
+        train(
+            net,
+            digits.x_train,
+            digits.y_train,
+            optimizer=GradientDescent(rate),
+            batch_size=batch_size,
+            steps=600,
+            rng=order,
+            drop_last=True,
+            after_backward=after_backward,
+        )
     return {
-        "accuracy": full_statistics_accuracy(net, load_digits()),
+        "accuracy": full_statistics_accuracy(net, digits),
+        "readout": _readout(net, digits),
         "median": float(np.median(moved)),
         "ninth": float(np.quantile(moved, 0.9)),
         "largest": float(moved.max()),
@@ -1499,7 +1599,13 @@ SMALL_BATCHES = StoredRun(
     small_batch,
     [{"arm": arm, "batch_size": 2} for arm in SMALL]
     + [{"arm": arm, "batch_size": 2, "epsilon": SOFT} for arm in SMALL[1:3]]
-    + [{"arm": arm, "batch_size": 2, "rate": r} for r in OTHER_RATES for arm in SMALL[:3]]
+    + [{"arm": SMALL[1], "batch_size": 2, "epsilon": SOFT, "back": 1e-5}]
+    + [{"arm": SMALL[1], "batch_size": 2, "back": SOFT}]
+    + [
+        {"arm": arm, "batch_size": 2, "rate": r}
+        for r in OTHER_RATES
+        for arm in (*SMALL[:3], SMALL[5])
+    ]
     + [{"arm": SMALL[1], "batch_size": m} for m in (3, 4, 8, 60)],
     TWENTY,
     tolerance=0.25,
@@ -1514,24 +1620,31 @@ class SmallBatches:
     Attributes
     ----------
     values : dict
-        By arm, batch size, rate and ε: each quantity of `small_batch`, one value a seed.
+        By arm, batch size, rate, ε and ε of the way back: each quantity of `small_batch`, one
+        value a seed.
     card : Card
     """
 
-    values: dict[tuple[str, int, float, float], dict[str, list[float]]]
+    values: dict[tuple[str, int, float, float, float], dict[str, list[float]]]
     card: Card | None = None
 
     def of(
-        self, arm: str, batch_size: int = 2, rate: float = 0.05, epsilon: float = 1e-5
+        self,
+        arm: str,
+        batch_size: int = 2,
+        rate: float = 0.05,
+        epsilon: float = 1e-5,
+        back: float | None = None,
     ) -> dict[str, list[float]]:
         """Return the quantities of one setting."""
-        return self.values[arm, batch_size, rate, epsilon]
+        return self.values[arm, batch_size, rate, epsilon, epsilon if back is None else back]
 
 
 @measured(
     question="What becomes of a network that is trained on batches of two?",
     control="The same weights and batches without batch norm; with only the output layer "
-    "trained; with the hidden weights held still, or their steps capped; and larger batches.",
+    "trained, before the hidden layers were or after; with the hidden weights held still, or "
+    "their steps capped; with a large ε in both passes or in one; and larger batches.",
     mode="Weights in training; test accuracy with the statistics of the whole training set.",
 )
 def small_batches(seeds: Sequence[int] | None = None) -> SmallBatches:
@@ -1543,6 +1656,7 @@ def small_batches(seeds: Sequence[int] | None = None) -> SmallBatches:
             point["batch_size"],
             point.get("rate", 0.05),
             point.get("epsilon", 1e-5),
+            point.get("back", point.get("epsilon", 1e-5)),
         )
         values[setting] = {key: [result[key] for result in results] for key in results[0]}
     return SmallBatches(values)
