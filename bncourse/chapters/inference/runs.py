@@ -255,6 +255,9 @@ def sorted_training(
         Test accuracy with the layers' running averages, and with the statistics of the whole
         training set.
     """
+    take_down(activation="ReLU", learning_rate=0.1, init="he", steps=steps, seed=seed)
+    take_down(arm="with batch norm" if batch_norm else "without batch norm")
+    take_down(inputs="pixels from 0 to 1", sizes="-".join(map(str, SIZES)), batch_size=BATCH_SIZE)
     digits = load_digits()
     weights, dealt = np.random.default_rng(seed).spawn(2)
     net = mlp(SIZES, ReLU, BatchNorm if batch_norm else None, rng=weights)
@@ -610,6 +613,15 @@ def averages(
     return Averages({name: [row[name] for row in rows] for name in names}, list(checkpoints))
 
 
+SORTED = StoredRun(
+    "sorted_training",
+    sorted_training,
+    {"batch_norm": [True, False], "shuffle": [False, True]},
+    FIVE,
+    tolerance=0.1,
+)
+
+
 @dataclass(frozen=True)
 class SortedTraining:
     """The test accuracy after training on batches sorted by digit, and on shuffled ones.
@@ -634,18 +646,17 @@ class SortedTraining:
 )
 def sorted_trainings(seeds: Sequence[int] = FIVE) -> SortedTraining:
     """Train on sorted and on shuffled batches, and predict by both kinds of statistics."""
-    take_down(activation="ReLU", arm="without batch norm", learning_rate=0.1, init="he", steps=200)
-    take_down(arm="with batch norm")
-    take_down(inputs="pixels from 0 to 1", sizes="-".join(map(str, SIZES)), batch_size=BATCH_SIZE)
+    stored = SORTED.load(seeds)
     found: dict[str, dict[str, list[float]]] = {}
-    for seed in seeds:
-        take_down(seed=seed)
-        for order, shuffle in (("sorted", False), ("shuffled", True)):
-            running, precise = sorted_training(seed, shuffle=shuffle)
-            plain, _ = sorted_training(seed, batch_norm=False, shuffle=shuffle)
-            scores = {"running averages": running, "precise": precise, "no batch norm": plain}
-            for name, score in scores.items():
-                found.setdefault(name, {}).setdefault(order, []).append(score)
+    for order, shuffle in (("sorted", False), ("shuffled", True)):
+        normed, plain = (stored.select(batch_norm=bn, shuffle=shuffle) for bn in (True, False))
+        scores = {
+            "running averages": [running for running, _ in normed],
+            "precise": [precise for _, precise in normed],
+            "no batch norm": [running for running, _ in plain],
+        }
+        for name, of_seeds in scores.items():
+            found.setdefault(name, {})[order] = of_seeds
     return SortedTraining(found)
 
 
