@@ -88,9 +88,6 @@ def test_c72_other_averages_predict_as_well():
     scores = [median(r[name][0] for r in results) for name in ("ema", "cumulative", "precise")]
     assert min(scores) > 0.96
     assert max(scores) - min(scores) < 0.02
-    # In this setting only: where the statistics change faster, both fall behind at first.
-    assert max(max(r) for r in runs.shortfall(0, 60, 0.1).values()) < 0.03
-    assert all(r[0] > 0.01 for seed in SEEDS for r in runs.shortfall(seed, 60, 3.0).values())
     # Some average is needed: with the 0 and 1 of the start the same weights predict badly.
     net = runs.trained_network(0)
     for layer in net.batch_norms:
@@ -101,6 +98,9 @@ def test_c72_other_averages_predict_as_well():
     for t, value in enumerate(values, start=1):
         assert cumulative.update(value) == pytest.approx(values[:t].mean(), rel=1e-12)
     assert cumulative.value == pytest.approx(2.5, rel=1e-12)
+    # In this setting only: where the statistics change faster, both fall behind at first.
+    assert max(max(r) for r in runs.shortfall(0, 60, 0.1).values()) < 0.03
+    assert all(r[0] > 0.01 for seed in SEEDS for r in runs.shortfall(seed, 60, 3.0).values())
 
 
 def test_c73_running_average_follows_its_definition(rng):

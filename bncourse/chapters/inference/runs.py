@@ -1057,6 +1057,7 @@ def shortfall(seed: int, batch_size: int, rate: float) -> dict[str, list[float]]
     """
     take_down(activation="ReLU", arm="with batch norm", learning_rate=rate, init="he", steps=320)
     take_down(inputs="pixels from 0 to 1", sizes="-".join(map(str, SIZES)), batch_size=batch_size)
+    take_down(seed=seed)
     makers: dict[str, Callable[[], Averager]] = {
         "corrected": partial(ExponentialMovingAverage, 0.99),
         "cumulative": CumulativeAverage,
