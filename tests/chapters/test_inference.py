@@ -205,8 +205,35 @@ def test_the_mean_does_most_harm_and_half_a_repair_may_do_more():
     assert cold.worse("only the variance", 1.0) >= 9
     assert 1 <= cold.worse("only the mean", 1.0) <= 9
     assert max(cold.variances) < 1  # why
+    # Deeper means were taken behind a first ruler that was right.
+    assert cold.worse("only the mean of layer 1", 1.0) == 0
     # Whole, the two starts are one.
     assert cold.accuracy["both"][0.0] == cold.accuracy["both"][1.0]
+
+
+def test_on_standardised_pixels_half_a_repair_makes_nothing_worse():
+    cold = runs.cold_start(standardized=True)
+    for half in ("only the mean", "only the variance"):
+        assert cold.worse(half, 1.0) == 0
+    zero, ticks = (np.median(cold.accuracy[f"only the {h}"][0.0]) for h in ("mean", "variance"))
+    assert abs(zero - ticks) < 0.06
+
+
+def test_the_factor_of_the_variance_makes_no_better_predictions():
+    divided = runs.divided()
+    for m in runs.SMALL:
+        better, worse = divided.better(m)
+        assert better > worse
+    medians = {name: np.median(by_size[8]) for name, by_size in divided.accuracy.items()}
+    assert max(medians.values()) - min(medians.values()) < 0.02
+
+
+def test_faster_training_leaves_averages_behind():
+    found = runs.shortfalls()
+    for name in runs.WARM:
+        assert found.worst[60, 0.1][name] < 0.02
+        assert found.worst[60, 3.0][name] > 0.1
+    assert found.last[60, 3.0]["cumulative"] > found.last[60, 3.0]["corrected"]
 
 
 def test_a_zero_is_a_zero_in_any_company_by_the_stored_ruler_only():

@@ -64,7 +64,7 @@ def test_what_readers_keep_becomes_the_network_that_answers_at_the_end(tmp_path)
                 cells += [practice.shown(exercise.cells[0].source), practice._keep(names)]
                 kept += names.split()
     by_id = {cell.id: cell for cell in last.cells}
-    ids = ["imports", "pieces", "assemble-solution", "assemble-check"]
+    ids = ["imports", "pieces", "assemble-given", "assemble-solution", "assemble-check"]
     cells += [practice.shown(by_id[name].source) for name in ids]
     notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
     NotebookClient(
@@ -73,7 +73,7 @@ def test_what_readers_keep_becomes_the_network_that_answers_at_the_end(tmp_path)
         kernel_name="python3",
         resources={"metadata": {"path": str(tmp_path)}},
     ).execute()
-    whose = notebook.cells[-3].outputs[0]["data"]["text/plain"]
+    whose = notebook.cells[-4].outputs[0]["data"]["text/plain"]
     mine = re.findall(r"^(\w+) +yours$", whose, re.M)
     assert set(mine) == set(kept)
     assert {"standardize", "batch_norm", "moving_average", "running_statistics"} <= set(mine)

@@ -36,20 +36,26 @@ def draw_ema_lab(
         ax.plot(np.tile([*at, np.nan], RUNS), lines, color="#cfcdc6", lw=0.8, antialiased=False)
         ax.axhline(TRUE_VARIANCE, color=INK, linewidth=1, linestyle=":")
         ax.plot(at, expected, color=PURPLE, linewidth=2.0, antialiased=False)
-        ax.set_ylim(0, 12)
+        ax.set_ylim(0, 20)
         ax.set_xlabel("batches seen")
         ax.set_ylabel("running variance")
-        for text, value, colour in (
-            (f"{RUNS} runs", 10.9, GREY),
-            ("expected", 9.6, PURPLE),
-            ("truth, dotted", 8.3, INK),
-        ):
+        for text, place, colour in (
+            (f"{RUNS} runs", 0.95, GREY),
+            ("expected", 0.85, PURPLE),
+            ("truth,\ndotted", 0.75, INK),
+        ):  # beside the axes, where no run goes
             ax.annotate(
-                text, (steps, value), ha="right", fontsize=10, fontweight="bold", color=colour
+                text,
+                (1.02, place),
+                xycoords="axes fraction",
+                va="top",
+                fontsize=10,
+                fontweight="bold",
+                color=colour,
             )
         ax.set_title(f"expected {expected[-1]:.2f}, give or take {scatter:.2f}")
     words = (
-        f"d = {decay:g} weighs {convention}, m = {m}, bias correction "
+        f"d = {decay:g} weighs {convention}, m = {m}, 1 − dᵗ "
         f"{'on' if correction else 'off'}, m/(m−1) {'on' if bessel else 'off'}: "
         f"{expected[early - 1]:.2f} is expected after {early} batches and {expected[-1]:.2f} "
         f"after {steps}, and around that such runs (here {RUNS}) have a standard deviation "

@@ -19,7 +19,6 @@ from bncourse.averages import CumulativeAverage, ExponentialMovingAverage
 from bncourse.chapters.common import (
     BATCH_SIZE,
     SIZES,
-    control,
     describe_inputs,
     full_statistics_accuracy,
     sizes_for,
@@ -155,6 +154,7 @@ def averaged_accuracies(
     unbiased: bool = True,
     decay: float = 0.9,
     digits: Digits | None = None,
+    rate: float = 0.1,
 ) -> dict[str, list[float]]:
     """Compare several averages of the same batches' statistics along one training run.
 
@@ -174,6 +174,8 @@ def averaged_accuracies(
         Of the layers' own running averages.
     digits : Digits, optional
         By default ``load_digits()``.
+    rate : float
+        Learning rate.
 
     Returns
     -------
@@ -197,7 +199,7 @@ def averaged_accuracies(
                 averages[k][0].update(layer.cache.mean)
                 averages[k][1].update(layer.cache.var * factor)
 
-    optimizer = GradientDescent(0.1)
+    optimizer = GradientDescent(rate)
     done = 0
     for checkpoint in checkpoints:
         train(
@@ -231,15 +233,21 @@ def misread_momentum(seed: int, decay: float, steps: int = 300, batch_size: int 
     return accuracy(net, digits.x_test, digits.y_test)
 
 
-def sorted_training(seed: int, steps: int = 200) -> tuple[float, float]:
-    """Train on batches sorted by digit, never shuffled, and predict the test set in two ways.
+def sorted_training(
+    seed: int, steps: int = 200, *, batch_norm: bool = True, shuffle: bool = False
+) -> tuple[float, float]:
+    """Train on batches sorted by digit, and predict the test set in two ways.
 
     Parameters
     ----------
     seed : int
-        Of the weights.
+        Of the weights, and of the order if the examples are shuffled.
     steps : int
         Updates at learning rate 0.1.
+    batch_norm : bool
+        Without it both predictions are the same.
+    shuffle : bool
+        Whether to shuffle the examples after all.
 
     Returns
     -------
@@ -247,9 +255,12 @@ def sorted_training(seed: int, steps: int = 200) -> tuple[float, float]:
         Test accuracy with the layers' running averages, and with the statistics of the whole
         training set.
     """
+    take_down(activation="ReLU", learning_rate=0.1, init="he", steps=steps, seed=seed)
+    take_down(arm="with batch norm" if batch_norm else "without batch norm")
+    take_down(inputs="pixels from 0 to 1", sizes="-".join(map(str, SIZES)), batch_size=BATCH_SIZE)
     digits = load_digits()
-    weights, _ = np.random.default_rng(seed).spawn(2)
-    net = mlp(SIZES, ReLU, rng=weights)
+    weights, dealt = np.random.default_rng(seed).spawn(2)
+    net = mlp(SIZES, ReLU, BatchNorm if batch_norm else None, rng=weights)
     order = np.argsort(digits.y_train, kind="stable")
     train(
         net,
@@ -258,7 +269,8 @@ def sorted_training(seed: int, steps: int = 200) -> tuple[float, float]:
         optimizer=GradientDescent(0.1),
         batch_size=BATCH_SIZE,
         steps=steps,
-        shuffle=False,
+        shuffle=shuffle,
+        rng=dealt,
     )
     running = accuracy(net, digits.x_test, digits.y_test)
     return running, full_statistics_accuracy(net, digits)
@@ -275,9 +287,10 @@ def dots_batches(how: str) -> Floats:
 
     Parameters
     ----------
-    how : {"cut", "random"}
+    how : {"cut", "random", "shuffled"}
         The row of dots cut in the middle; or all sixteen pairs that two independent draws can
-        give, each once.
+        give, each once; or all pairs that cutting a shuffled row can give, in which no dot meets
+        itself.
 
     Returns
     -------
@@ -285,6 +298,8 @@ def dots_batches(how: str) -> Floats:
     """
     if how == "cut":
         return DOTS.reshape(2, 2)
+    if how == "shuffled":
+        return np.array(list(itertools.combinations(DOTS, 2)))
     first, second = np.meshgrid(DOTS, DOTS)
     return np.column_stack([first.ravel(), second.ravel()])
 
@@ -376,7 +391,14 @@ def arrivals(seeds: Sequence[int] = FIVE) -> Arrivals:
 
 
 #: Which half of the averages is corrected for its start.
-CORRECTED = ("neither", "only the mean", "only the variance", "both", "precise statistics")
+CORRECTED = (
+    "neither",
+    "only the mean",
+    "only the mean of layer 1",
+    "only the variance",
+    "both",
+    "precise statistics",
+)
 #: The start of the variance; that of the mean is always 0.
 STARTS = (1.0, 0.0)
 TEN = tuple(range(10))
@@ -413,16 +435,28 @@ class ColdStart:
     "training set (precise).",
     mode="Evaluation mode, with averages of decay 0.99 in every row but the last.",
 )
-def cold_start(seeds: Sequence[int] = TEN, decay: float = 0.99, steps: int = 50) -> ColdStart:
+def cold_start(
+    seeds: Sequence[int] = TEN,
+    decay: float = 0.99,
+    steps: int = 50,
+    standardized: bool = False,
+) -> ColdStart:
     """Train, average the batches' statistics, and predict with each half corrected or not."""
-    digits = load_digits()
+    digits = load_digits(standardized=standardized)
     found: dict[str, dict[float, list[float]]] = {
         name: {start: [] for start in STARTS} for name in CORRECTED
     }
     extremes: list[float] = []
     for seed in seeds:
         net, _ = train_digits(
-            seed, ReLU, True, 0.1, steps, norm=_with_decay(decay), drop_last=True
+            seed,
+            ReLU,
+            True,
+            0.1,
+            steps,
+            norm=_with_decay(decay),
+            drop_last=True,
+            digits=digits,
         )
         left = decay**steps  # what is left of the start, which is 0 and 1 in the layer
         cold = [Statistics(bn.running_mean, bn.running_var) for bn in net.batch_norms]
@@ -435,6 +469,7 @@ def cold_start(seeds: Sequence[int] = TEN, decay: float = 0.99, steps: int = 50)
             arms = (
                 begun,
                 [Statistics(w.mean, c.var) for c, w in both],
+                [Statistics((c if k else w).mean, c.var) for k, (c, w) in enumerate(both)],
                 [Statistics(c.mean, w.var) for c, w in both],
                 warm,
                 precise,
@@ -533,6 +568,9 @@ def misread(
     return Misread(found)
 
 
+CHECKPOINTS = (5, 10, 20, 40, 80, 160, 320)
+
+
 @dataclass(frozen=True)
 class Averages:
     """Test accuracies with several averages along a training.
@@ -557,7 +595,7 @@ class Averages:
 )
 def averages(
     seeds: Sequence[int] = FIVE,
-    checkpoints: Sequence[int] = (5, 10, 20, 40, 80, 160, 320),
+    checkpoints: Sequence[int] = CHECKPOINTS,
 ) -> Averages:
     """Compare averages of one decay, a cumulative one and precise statistics along a training."""
     take_down(activation="ReLU", arm="with batch norm", learning_rate=0.1, init="he", steps=320)
@@ -575,38 +613,78 @@ def averages(
     return Averages({name: [row[name] for row in rows] for name in names}, list(checkpoints))
 
 
+SORTED = StoredRun(
+    "sorted_training",
+    sorted_training,
+    {"batch_norm": [True, False], "shuffle": [False, True]},
+    FIVE,
+    tolerance=0.1,
+)
+
+
 @dataclass(frozen=True)
 class SortedTraining:
-    """The test accuracy after training on batches sorted by digit.
+    """The test accuracy after training on batches sorted by digit, and on shuffled ones.
 
     Attributes
     ----------
-    running, precise : list of float
-        Of each seed.
+    accuracy : dict of str to dict of str to list of float
+        Of each seed, by what predicts and by the order of the examples.
     card : Card, optional
     """
 
-    running: list[float]
-    precise: list[float]
+    accuracy: dict[str, dict[str, list[float]]]
     card: Card | None = None
 
 
 @measured(
     question="Do precise statistics repair a training on batches sorted by digit?",
-    control="The same weights with the running averages; the same network on shuffled batches is "
-    "the last row of the page's first table.",
+    control="The same weights with the running averages; the same network without batch norm; and "
+    "each of them after as many steps on shuffled batches.",
     mode="Evaluation mode, with the running averages (decay 0.9) or with the statistics of the "
     "whole training set.",
 )
 def sorted_trainings(seeds: Sequence[int] = FIVE) -> SortedTraining:
-    """Train on sorted batches, and predict by both kinds of statistics."""
-    take_down(activation="ReLU", arm="with batch norm", learning_rate=0.1, init="he", steps=200)
-    take_down(inputs="pixels from 0 to 1", sizes="-".join(map(str, SIZES)), batch_size=BATCH_SIZE)
-    rows = []
-    for seed in seeds:
-        take_down(seed=seed)
-        rows.append(sorted_training(seed))
-    return SortedTraining([running for running, _ in rows], [precise for _, precise in rows])
+    """Train on sorted and on shuffled batches, and predict by both kinds of statistics."""
+    stored = SORTED.load(seeds)
+    found: dict[str, dict[str, list[float]]] = {}
+    for order, shuffle in (("sorted", False), ("shuffled", True)):
+        normed, plain = (stored.select(batch_norm=bn, shuffle=shuffle) for bn in (True, False))
+        scores = {
+            "running averages": [running for running, _ in normed],
+            "precise": [precise for _, precise in normed],
+            "no batch norm": [running for running, _ in plain],
+        }
+        for name, of_seeds in scores.items():
+            found.setdefault(name, {})[order] = of_seeds
+    return SortedTraining(found)
+
+
+def well_built_steps(seed: int, batch_norm: bool, rate: float) -> float:
+    """Return the steps to 90 % on standardised inputs, counted every step.
+
+    Parameters
+    ----------
+    seed : int
+    batch_norm : bool
+    rate : float
+
+    Returns
+    -------
+    float
+    """
+    digits = load_digits(standardized=True)
+    return steps_to_accuracy(seed, ReLU, batch_norm, rate, digits=digits, at_most=300, every=1)
+
+
+WELL_BUILT_RATES = (0.1, 0.3, 0.5, 0.7, 1.0)
+WELL_BUILT = StoredRun(
+    "well_built",
+    well_built_steps,
+    {"batch_norm": [False, True], "rate": WELL_BUILT_RATES},
+    FIVE,
+    tolerance=10.0,
+)
 
 
 @dataclass(frozen=True)
@@ -627,12 +705,19 @@ class Further:
 @measured(
     question="What does batch norm add to inputs that are standardised already?",
     control="The same weights and batches without batch norm, at each of the rates.",
-    mode="Test accuracy with the statistics of the whole training set, checked every 2 steps.",
+    mode="Test accuracy with the statistics of the whole training set, checked every step.",
 )
-def further(seeds: Sequence[int] = FIVE, rates: Sequence[float] = (0.1, 0.3, 1.0)) -> Further:
-    """Train the modern setting at several rates without and with batch norm."""
-    steps = control(seeds, rates)
-    return Further({"without": steps[False], "with": steps[True]})
+def further(seeds: Sequence[int] = FIVE) -> Further:
+    """Compare the modern setting without and with batch norm at several rates."""
+    stored = WELL_BUILT.load(seeds)
+    return Further(
+        {
+            arm: {
+                rate: stored.select(batch_norm=batch_norm, rate=rate) for rate in WELL_BUILT_RATES
+            }
+            for arm, batch_norm in (("without", False), ("with", True))
+        }
+    )
 
 
 #: The company of one image of a 0.
@@ -879,6 +964,149 @@ def expected_average(
     batch = TRUE_VARIANCE * (1.0 if bessel else (m - 1) / m)
     weights = np.ones(steps) if correction else 1.0 - old ** np.arange(1.0, steps + 1)
     return np.asarray(batch * weights)
+
+
+def divided_accuracy(seed: int, batch_size: int) -> dict[str, float]:
+    """Train for 300 steps at rate 0.1, and predict with the variance stored in three ways.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    batch_size : int
+        m.
+
+    Returns
+    -------
+    dict of str to float
+        Test accuracy with moving averages whose variance is that of the batches (``"biased"``) or
+        m/(m − 1) times that (``"bessel"``), and with the statistics of the whole training set
+        (``"precise"``).
+    """
+    net, _ = train_digits(seed, ReLU, True, 0.1, 300, batch_size=batch_size, drop_last=True)
+    digits = load_digits()
+    found = {"bessel": accuracy(net, digits.x_test, digits.y_test)}
+    factor = (batch_size - 1) / batch_size
+    with preserve_statistics(net):
+        set_statistics(
+            net, [Statistics(bn.running_mean, bn.running_var * factor) for bn in net.batch_norms]
+        )
+        found["biased"] = accuracy(net, digits.x_test, digits.y_test)
+    return found | {"precise": full_statistics_accuracy(net, digits)}
+
+
+SMALL = (2, 4, 8)
+DIVIDED = StoredRun("divided", divided_accuracy, {"batch_size": SMALL}, TEN, tolerance=0.15)
+
+
+@dataclass(frozen=True)
+class Divided:
+    """The test accuracy with a running variance that is corrected by m/(m − 1), or isn't.
+
+    Attributes
+    ----------
+    accuracy : dict of str to dict of int to list of float
+        Of each seed, by what is stored and batch size.
+    card : Card, optional
+    """
+
+    accuracy: dict[str, dict[int, list[float]]]
+    card: Card | None = None
+
+    def better(self, m: int) -> tuple[int, int]:
+        """In how many networks the uncorrected variance predicts better, and in how many worse."""
+        pairs = list(zip(self.accuracy["biased"][m], self.accuracy["bessel"][m], strict=True))
+        return sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)
+
+
+@measured(
+    question="Does the factor m/(m − 1) in the stored variance make predictions better?",
+    control="The same weights without the factor, and with the statistics of the whole training "
+    "set (precise).",
+    mode="Evaluation mode, with averages of decay 0.9 but in the last row.",
+)
+def divided(seeds: Sequence[int] = TEN) -> Divided:
+    """Compare the predictions with the running variance that either divisor gives."""
+    stored = DIVIDED.load(seeds)
+    return Divided(
+        {
+            name: {m: [found[name] for found in stored.select(batch_size=m)] for m in SMALL}
+            for name in ("biased", "bessel", "precise")
+        }
+    )
+
+
+#: The averages that never remember a start.
+WARM = ("corrected", "cumulative")
+
+
+def shortfall(seed: int, batch_size: int, rate: float) -> dict[str, list[float]]:
+    """Return by how much two averages predict worse than precise statistics along a training.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    batch_size : int
+    rate : float
+
+    Returns
+    -------
+    dict of str to list of float
+        By `WARM`: precise less this accuracy after 5, 10, 20, … 320 steps.
+    """
+    take_down(activation="ReLU", arm="with batch norm", learning_rate=rate, init="he", steps=320)
+    take_down(inputs="pixels from 0 to 1", sizes="-".join(map(str, SIZES)), batch_size=batch_size)
+    take_down(seed=seed)
+    makers: dict[str, Callable[[], Averager]] = {
+        "corrected": partial(ExponentialMovingAverage, 0.99),
+        "cumulative": CumulativeAverage,
+    }
+    row = averaged_accuracies(seed, makers, CHECKPOINTS, batch_size=batch_size, rate=rate)
+    return {name: [p - a for p, a in zip(row["precise"], row[name], strict=True)] for name in WARM}
+
+
+#: Batch sizes and rates: the book's, and three at which the batches' statistics change faster.
+FASTER = ((60, 0.1), (60, 1.0), (60, 3.0), (8, 0.1))
+SHORTFALL = StoredRun(
+    "shortfall",
+    shortfall,
+    [{"batch_size": m, "rate": rate} for m, rate in FASTER],
+    FIVE,
+    tolerance=0.15,
+)
+
+
+@dataclass(frozen=True)
+class Shortfalls:
+    """How much worse two averages predict than precise statistics, by setting.
+
+    Attributes
+    ----------
+    worst, last : dict of tuple to dict of str to float
+        The largest shortfall of any seed, after any number of steps and after the last; by batch
+        size and rate, and by `WARM`.
+    card : Card, optional
+    """
+
+    worst: dict[tuple[int, float], dict[str, float]]
+    last: dict[tuple[int, float], dict[str, float]]
+    card: Card | None = None
+
+
+@measured(
+    question="How far behind precise statistics is an average when training is faster?",
+    control="The same weights with the statistics of the whole training set (precise).",
+    mode="Evaluation mode, after 5, 10, 20, 40, 80, 160 and 320 steps.",
+)
+def shortfalls(seeds: Sequence[int] = FIVE) -> Shortfalls:
+    """Compare how far two averages fall behind at several rates and batch sizes."""
+    stored = SHORTFALL.load(seeds)
+    rows = {(m, rate): stored.select(batch_size=m, rate=rate) for m, rate in FASTER}
+    return Shortfalls(
+        {k: {name: max(max(r[name]) for r in v) for name in WARM} for k, v in rows.items()},
+        {k: {name: max(r[name][-1] for r in v) for name in WARM} for k, v in rows.items()},
+    )
 
 
 # ---------------------------------------------------------------- 6.1 and 6.2
