@@ -2019,8 +2019,9 @@ class Distances:
 @measured(
     question="How far do two networks move that begin as the same function?",
     control="The same network frozen, frozen with rates over s², and folded; the same batches.",
-    mode="Length of the change of w′, which is w times s where batch norm is not folded; 100 steps "
-    "on digits moved by a pixel, 400 in batches of 20 at rate 0.1 or 40 in batches of 4 at 0.03.",
+    mode="Length of the change of w′, which is w times s where batch norm is not folded; 100 "
+    "steps on digits moved by a pixel, 400 in batches of 20 at rate 0.1 or 40 in batches "
+    "of 4 at 0.03.",
 )
 def distances(seeds: Sequence[int] = FIVE) -> Distances:
     """Load the distances of `distances_moved`."""
