@@ -2072,7 +2072,7 @@ class LayerNorm(BoxNorm):
 
 #: What stands behind the dense layers of the digits' network.
 PER_EXAMPLE = ("none", "batch norm", "layer norm")
-DENSE_RATES = (0.1, 0.3, 1.0)
+DENSE_RATES = (0.1, 0.2, 0.3, 1.0)
 
 
 def dense_steps(seed: int, *, norm: str, standardized: bool, rate: float) -> float:
@@ -2132,7 +2132,7 @@ class DenseSteps:
 
 @measured(
     question="Does layer norm do for the digits' ReLU network what batch norm does?",
-    control="No normalisation, from the same weights with the same batches; each at three rates, "
+    control="No normalisation, from the same weights with the same batches; each at four rates, "
     "on raw and on standardised pixels.",
     mode="Test accuracy, counted every step; batch norm with the statistics of the whole training "
     "set, layer norm with each example's own.",
@@ -2150,3 +2150,112 @@ def dense_by_norm(seeds: Sequence[int] = FIVE) -> DenseSteps:
             for rate in DENSE_RATES
         }
     )
+
+
+# ---------------------------------------------------------------- 6.2, how far w′ moved
+
+#: Images, their batches and the rate of 6.2's question of distances; all are moved by a pixel.
+FARTHER = (
+    {"images": KEPT, "batch_size": 20, "rate": 0.1},
+    {"images": 40, "batch_size": 4, "rate": 0.03},
+)
+#: The arms that begin as the same function.
+ALIKE = ("statistics frozen", "frozen, rates over s²", "folded")
+
+
+def folded_weights(net: Sequential) -> list[Floats]:
+    """Return the weights of each dense layer, times the scale of a batch norm behind it."""
+    return [layer.w for layer in folded(net).layers if isinstance(layer, Dense)]
+
+
+def distances_moved(
+    seed: int, images: int, batch_size: int, rate: float
+) -> dict[str, list[float]]:
+    """Return how far the folded weights of each layer are moved by fine-tuning on moved digits.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    images, batch_size, rate
+        As for `fine_tuned`.
+
+    Returns
+    -------
+    dict of str to list of float
+        For each arm of `ALIKE` the lengths of the changes of w′, by layer, the output's last.
+    """
+    digits, net = load_digits(), _before_tuning(seed, True)
+    x = changed_images(digits.x_train[-KEPT:][:images], "moved")
+    y = digits.y_train[-KEPT:][:images]
+    take_down(
+        data="digits moved by a pixel",
+        activation="ReLU",
+        arm="with batch norm",
+        init="he",
+        inputs=describe_inputs(digits.x_train),
+        sizes="-".join(map(str, SIZES)),
+        learning_rate=rate,
+        batch_size=batch_size,
+        steps=100,
+        seed=seed,
+    )
+    found = {}
+    for arm in ALIKE:
+        before = folded(net) if arm == "folded" else net
+        after = tune(
+            before,
+            x,
+            y,
+            np.random.default_rng(seed),
+            moves=False,
+            trained=TUNED.get(arm, (False, "all"))[1],
+            rate=rate,
+            batch_size=batch_size,
+        )
+        pairs = zip(folded_weights(before), folded_weights(after), strict=True)
+        found[arm] = [float(np.linalg.norm(new - old)) for old, new in pairs]
+    return found
+
+
+DISTANCES = StoredRun("distances_moved", distances_moved, FARTHER, FIVE, tolerance=0.5)
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far fine-tuning moved the folded weights.
+
+    Attributes
+    ----------
+    values : dict of int to dict of str to array, shape (seeds, layers)
+        By the number of images, then by arm.
+    card : Card
+    """
+
+    values: dict[int, dict[str, Floats]]
+    card: Card | None = None
+
+    def first(self, images: int, arm: str) -> Floats:
+        """Return how far the first layer's w′ moved, one number a seed."""
+        return self.values[images][arm][:, 0]
+
+    def others(self, images: int, arm: str) -> Floats:
+        """Return how far those of all other layers moved together, one number a seed."""
+        return np.asarray(np.linalg.norm(self.values[images][arm][:, 1:], axis=1))
+
+
+@measured(
+    question="How far do two networks move that begin as the same function?",
+    control="The same network frozen, frozen with rates over s², and folded; the same batches.",
+    mode="Length of the change of w′, which is w times s where batch norm is not folded; 100 "
+    "steps on digits moved by a pixel, 400 in batches of 20 at rate 0.1 or 40 in batches "
+    "of 4 at 0.03.",
+)
+def distances(seeds: Sequence[int] = FIVE) -> Distances:
+    """Load the distances of `distances_moved`."""
+    stored = DISTANCES.load(seeds)
+    values = {}
+    for how in FARTHER:
+        found = stored.select(**how)
+        values[int(how["images"])] = {arm: np.array([one[arm] for one in found]) for arm in ALIKE}
+    return Distances(values)
