@@ -505,6 +505,24 @@ def test_the_smoothest_arm_is_no_faster_and_a_rough_one_is():
         assert beta["divide"] > 0.7 * beta["none"]
 
 
+def test_on_standardised_pixels_the_bearable_rate_does_not_follow_smoothness():
+    apart = landscape.apart(1.0, standardized=True)
+    beta = {key: np.median(values) for key, values in apart.beta.items()}
+    fails = {key: int(np.isinf(values).sum()) for key, values in apart.steps.items()}
+    assert beta["ReLU", "subtract"] == pytest.approx(beta["ReLU", "both"], rel=0.2)
+    assert beta["ReLU", "none"] > 2 * beta["ReLU", "both"]
+    assert fails["ReLU", "subtract"] > fails["ReLU", "none"] == fails["ReLU", "both"] == 0
+    assert beta["tanh", "both"] > 2 * beta["tanh", "subtract"]
+    assert all(fails["tanh", arm] == 0 for arm in landscape.ARMS)
+
+
+def test_a_rounder_landscape_can_be_steeper():
+    found = landscape.spreads(seeds=(0, 1))
+    plain, normed = (("tanh", False, bn) for bn in (False, True))
+    assert max(found.values[normed]) < min(found.values[plain])
+    assert min(found.largest[normed]) > max(found.largest[plain])
+
+
 def test_at_equal_loss_the_comparison_turns():
     found = landscape.smoothness()
     small = "ReLU, weights × 0.3"
