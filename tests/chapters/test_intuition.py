@@ -69,7 +69,7 @@ def shaken_steps(plain, shaken):
         for rate, value in zip((0.1, 1.0), values, strict=True)
     }
     shown = {"plain": arms[0], "shaken": arms[1]}
-    return shaking.Shaking(steps, {}, EXACT), shown, "Shaken."
+    return shaking.Shaking(steps, {}, {}, EXACT), shown, "Shaken."
 
 
 def smooth(plain, normed, loss):
@@ -407,6 +407,23 @@ def test_the_drift_of_the_page_is_that_of_two_draws():
     assert np.median(found[(True, "none", 0.0), 0.1, False]) < 0.01
 
 
+def test_a_shift_moves_means_and_a_scale_standard_deviations():
+    found = shaking.shaking()
+    plain, shift, scale = (False, "none", 0.0), (True, "shift", 1.0), (True, "scale", 1.0)
+    assert max(found.spread_drift[shift, 0.1, False]) < 0.02
+    assert max(found.drift[scale, 0.1, False]) < 0.02
+    for rate in (0.1, 0.3):
+        # Two draws from 1 ± 1/3 lie 2/9 apart.
+        assert np.median(found.spread_drift[scale, rate, False]) == pytest.approx(2 / 9, abs=0.03)
+        assert max(found.spread_drift[plain, rate, False]) < min(
+            found.spread_drift[scale, rate, False]
+        )
+        assert found.faster(scale, plain, rate) == 5
+    # On standardised pixels the shift that drifts as the plain network does leaves the gain.
+    assert found.faster((True, "shift", 0.35), plain, 0.3, True) == 5
+    assert found.faster(shift, plain, 0.3, True) < 3
+
+
 def test_looking_with_the_noise_on_does_not_change_the_training():
     quiet = shaking.shake(0, True, "shift", 1.0, 0.3, False)
     watched = shaking.shake(0, True, "shift", 1.0, 0.3, False, noisy_too=True)
@@ -488,6 +505,24 @@ def test_the_smoothest_arm_is_no_faster_and_a_rough_one_is():
         assert beta["divide"] > 0.7 * beta["none"]
 
 
+def test_on_standardised_pixels_the_bearable_rate_does_not_follow_smoothness():
+    apart = landscape.apart(1.0, standardized=True)
+    beta = {key: np.median(values) for key, values in apart.beta.items()}
+    fails = {key: int(np.isinf(values).sum()) for key, values in apart.steps.items()}
+    assert beta["ReLU", "subtract"] == pytest.approx(beta["ReLU", "both"], rel=0.2)
+    assert beta["ReLU", "none"] > 2 * beta["ReLU", "both"]
+    assert fails["ReLU", "subtract"] > fails["ReLU", "none"] == fails["ReLU", "both"] == 0
+    assert beta["tanh", "both"] > 2 * beta["tanh", "subtract"]
+    assert all(fails["tanh", arm] == 0 for arm in landscape.ARMS)
+
+
+def test_a_rounder_landscape_can_be_steeper():
+    found = landscape.spreads(seeds=(0, 1))
+    plain, normed = (("tanh", False, bn) for bn in (False, True))
+    assert max(found.values[normed]) < min(found.values[plain])
+    assert min(found.largest[normed]) > max(found.largest[plain])
+
+
 def test_at_equal_loss_the_comparison_turns():
     found = landscape.smoothness()
     small = "ReLU, weights × 0.3"
@@ -546,6 +581,13 @@ def test_shortcuts_tame_the_growth_with_batch_norm_and_explode_without():
     assert max(found.first_to_last("shortcuts, batch norm")) < 25
     assert min(found.loss["shortcuts"]) > 1e10
     assert max(found.loss["shortcuts, small weights"]) < 100
+
+
+def test_what_blocks_add_is_correlated_with_what_is_there():
+    found = runs.blocks((1, 50), seeds=(0, 1))
+    assert all(2.6 < growth < 3.0 for growth in found.forward + found.backward)
+    assert found.variance[1] == pytest.approx([1.0, 1.0], abs=0.05)
+    assert min(found.variance[50]) > 3
 
 
 def test_one_step_evens_the_gradients_out_by_making_long_what_was_large():

@@ -401,7 +401,7 @@ class Apart:
     Attributes
     ----------
     beta, steps : dict of (setting, arm) to list of float
-        On raw pixels, one value a seed, arms paired by seed.
+        One value a seed, arms paired by seed.
     card : Card
     """
 
@@ -417,19 +417,21 @@ class Apart:
     mode="β_eff: loss and gradients of the first 60 training images in training mode. Steps: test "
     "accuracy in training mode, with the statistics of the 360 test images as one batch.",
 )
-def apart(rate: float = 0.1) -> Apart:
-    """Return both of the stored runs on raw pixels.
+def apart(rate: float = 0.1, standardized: bool = False) -> Apart:
+    """Return both of the stored runs.
 
     Parameters
     ----------
     rate : float
-        Learning rate of both; β_eff was measured at that of `SETTINGS`, 0.1.
+        Learning rate of the steps; β_eff was measured at that of `SETTINGS`, 0.1.
+    standardized : bool
+        Whether the pixels are.
     """
     found, steps = smoothness(), halves().steps
     arms = [(setting, arm) for setting in ("ReLU", "tanh") for arm in ARMS]
     return Apart(
-        {(setting, arm): found.beta("below 1", setting, arm) for setting, arm in arms},
-        {(setting, arm): steps[setting, arm, rate, False] for setting, arm in arms},
+        {key: found.beta("below 1", *key, standardized) for key in arms},
+        {key: steps[*key, rate, standardized] for key in arms},
     )
 
 
@@ -441,10 +443,13 @@ class Spreads:
     ----------
     values : dict of (setting, standardized, batch_norm) to list of float
         One value a seed.
+    largest : dict of (setting, standardized, batch_norm) to list of float
+        The largest eigenvalue itself.
     card : Card
     """
 
     values: dict[tuple[str, bool, bool], list[float]]
+    largest: dict[tuple[str, bool, bool], list[float]]
     card: Card | None = None
 
 
@@ -457,11 +462,12 @@ class Spreads:
 def spreads(seeds: Sequence[int] = FIVE) -> Spreads:
     """Compute the spectrum of six networks without and with batch norm, on 20 images."""
     values: dict[tuple[str, bool, bool], list[float]] = {}
+    largest: dict[tuple[str, bool, bool], list[float]] = {}
     for setting in ("ReLU", "tanh", "sigmoid"):
         for standardized in (False, True):
             x = load_digits(standardized=standardized).x_train[:20]
             for arm in ("none", "both"):
-                row = values.setdefault((setting, standardized, arm == "both"), [])
+                key = (setting, standardized, arm == "both")
                 for seed in seeds:
                     take_down(
                         activation=SETTINGS[setting].activation.__name__,
@@ -473,8 +479,10 @@ def spreads(seeds: Sequence[int] = FIVE) -> Spreads:
                         seed=seed,
                     )
                     found = gauss_newton_spectrum(build(seed, setting, arm)[0], x)
-                    row.append(max_over_median(found[found > 1e-12 * found[0]]))
-    return Spreads(values)
+                    ratio = max_over_median(found[found > 1e-12 * found[0]])
+                    values.setdefault(key, []).append(ratio)
+                    largest.setdefault(key, []).append(float(found[0]))
+    return Spreads(values, largest)
 
 
 @dataclass(frozen=True)

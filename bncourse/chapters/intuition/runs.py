@@ -2172,3 +2172,81 @@ def narrow_profiles(depths: Sequence[int]) -> Profiles:
                 row = narrow_profile(activation, network, depth)
                 norms[f"{activation}, {network}, {depth}"] = row[np.newaxis]
     return Profiles(norms, {})
+
+
+# --- 5.3, Look through fifty layers: what the blocks behind shortcuts add
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """What 49 blocks with shortcuts make of the sizes, at the start.
+
+    Attributes
+    ----------
+    forward, backward : list of float
+        Without batch norm, for each seed: by what a block multiplies the mean square of x, and
+        that of the gradient on its way back.
+    variance : dict of int to list of float
+        With batch norm, by k and for each seed: Var[x_k] over k Var[g].
+    card : Card
+    """
+
+    forward: list[float]
+    backward: list[float]
+    variance: dict[int, list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="What do blocks with shortcuts add, without and with batch norm?",
+    control="What uncorrelated blocks would add: a factor of 2 without batch norm, and Var[g] "
+    "each with it; the same weights.",
+    mode="One forward and one backward pass in training mode, before the first update.",
+)
+def blocks(looked_at: Sequence[int] = (1, 10, 20, 30, 50), seeds: Sequence[int] = FIVE) -> Blocks:
+    """Measure the sizes in ReLU networks with shortcuts.
+
+    Parameters
+    ----------
+    looked_at : sequence of int
+        k of the x_k whose variance is compared with k Var[g].
+    seeds : sequence of int
+        Of the weights.
+
+    Returns
+    -------
+    Blocks
+    """
+    digits = load_digits()
+    x, y = digits.x_train[:IMAGES], digits.y_train[:IMAGES]
+    added = 1 / 2 - 1 / (2 * np.pi)
+    found = Blocks([], [], {k: [] for k in looked_at})
+    for batch_norm in (False, True):
+        options = {"activation": ReLU, "batch_norm": batch_norm, "shortcuts": True}
+        for seed in seeds:
+            net = deep_network(seed, ReLU, batch_norm=batch_norm, shortcuts=True)
+            _take_down_deep(seed, options, batch_size=IMAGES)
+            # x_1, which the first hidden layer gives, and what each block makes of it.
+            first = next(i for i, layer in enumerate(net.layers) if isinstance(layer, Residual))
+            sums, z = [], x
+            for i, layer in enumerate(net.layers):
+                if first <= i:
+                    sums.append(z)
+                z = layer.forward(z, training=True)
+            if batch_norm:
+                for k in looked_at:
+                    found.variance[k].append(float(sums[k - 1].var(axis=0).mean() / (k * added)))
+                continue
+            squares = np.array([np.mean(a**2) for a in sums])
+            found.forward.append(_growth(squares))
+            _, gradient = SoftmaxCrossEntropy()(z, y)
+            back = []
+            for layer in net.layers[: first - 1 : -1]:
+                gradient = layer._backward(gradient)
+                back.append(np.mean(gradient**2))
+            found.backward.append(_growth(np.array(back)))
+    return found
+
+
+def _growth(squares: Floats) -> float:
+    return float((squares[-1] / squares[0]) ** (1 / (len(squares) - 1)))
