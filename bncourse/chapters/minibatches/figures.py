@@ -302,7 +302,7 @@ def wobble(measured: Wobble) -> FigureWithWords:
     slope = float(np.polyfit(np.log(m), np.log(mean), 1)[0])
     at = measured.sizes.index(60) if 60 in measured.sizes else len(m) // 2
     words = (
-        f"The mean square of a mean's error falls with slope {slope:.1f} in m on logarithmic axes. "
+        f"The squared error of a batch's mean falls with slope {slope:.1f} in m on log axes. "
         f"At m = {m[at]:.0f} the mean is off by {np.sqrt(mean[at]):.2f} of a standard deviation "
         f"and the variance by {np.sqrt(variance[at]):.2f} of itself; the formulas say "
         f"{m[at] ** -0.5:.2f} and {(2 / m[at]) ** 0.5:.2f}."
