@@ -290,7 +290,7 @@ def wobble(measured: Wobble) -> FigureWithWords:
         label_line(ax, line, "2σ⁴/m", offset=(6, 0))
         ax.loglog(m, mean, "o", color=GREEN)
         ax.loglog(m, variance, "s", color=PURPLE)
-        ax.annotate("the batch's mean", (m[0], 0.24 / m[0]), color=GREEN)
+        ax.annotate("the batch's mean", (m[0], 0.16 / m[0]), color=GREEN)
         ax.annotate("the batch's variance", (m[2], 2.6 / m[2]), color=PURPLE)
         ax.minorticks_off()
         ax.set_xticks(m, [f"{size:.0f}" for size in m])
@@ -400,13 +400,13 @@ def sorted_batches(measured: Sorted) -> FigureWithWords:
         ax.set_yticks(range(len(ticks)), ticks)
         ax.set_xlim(0, 2.9)
         ax.set_ylim(-0.5, len(ticks) - 0.4)
-        ax.set_xlabel("mean loss of the last epoch, in nats")
+        ax.set_xlabel("mean loss of the ninth epoch, in nats")
         ax.grid(visible=False, axis="y")
         ax.text(0.3, 3.86, "without", color=WITHOUT, fontweight="bold", va="center")
         ax.text(0.3, 4.14, "with batch norm", color=WITH, fontweight="bold", va="center")
         title(figure, "Batches of one digit cost more than guessing, with batch norm")
     words = (
-        f"Median loss of the last epoch's batches. {'; '.join(said)}. Guessing costs {guess:.2f}. "
+        f"Median loss of the ninth epoch's batches. {'; '.join(said)}. Guessing costs {guess:.2f}. "
         f"Of the {sum(measured.batches)} sorted batches {measured.batches[0]} hold one digit "
         f"only, {measured.batches[1]} more than one."
     )
