@@ -112,6 +112,24 @@ def test_with_batch_norm_batches_of_one_digit_are_not_even_fitted(seeds):
     assert median(r["own"] for r in ended[True, one_digit]) < 0.1
 
 
+def test_what_is_left_in_batches_of_one_digit_is_learned_in_the_end_and_is_of_no_use():
+    rows = runs.one_digit().rows
+    long = rows[0.1, 2000, True]
+    assert min(long["own"]) > 0.9
+    assert max(long["loss"]) < 0.3
+    assert max(long["accuracy"]) < 0.2
+    # A smaller rate doesn't follow the batch before, and its loss is as high.
+    slow = rows[0.01, 200, True]
+    assert max(slow["previous"]) < 0.15
+    assert min(slow["loss"]) > np.log(10)
+
+
+def test_the_mixed_batches_alone_teach_more_than_with_the_pure_ones_between():
+    ended = runs.sorted_batches()
+    alone = min(ended.accuracy[runs.DEALS[5], True])
+    assert all(max(ended.accuracy[order, True]) < alone for order in runs.ORDERS[1:])
+
+
 def test_batches_of_two_leave_most_units_without_a_gradient():
     assert runs.units_with_gradient(2) < 10
     assert runs.units_with_gradient(60) > 250

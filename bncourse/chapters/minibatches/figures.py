@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bncourse.chapters.minibatches.runs import (
+    CALLED,
     COMPANIES,
     ORDERS,
     SMALL,
@@ -100,11 +101,17 @@ def small_batches(batches: BySize) -> FigureWithWords:
     level = [m for m in sizes if with_bn[m] > without[m] - 0.03]
     worse = [m for m in sizes if with_bn[m] < output_only[m] - 0.1]
     better = [m for m in sizes if with_bn[m] > output_only[m] + 0.05]
+    at_smallest = [
+        f"{min(accuracies[kind][sizes[0]]):.2f} to {max(accuracies[kind][sizes[0]]):.2f}"
+        for kind in TINY
+    ]
     words = (
         f"With batch norm the median test accuracy is more than 0.3 below that without in batches "
         f"of {_sizes(behind)}, and no more than 0.03 below it in batches of {_sizes(level)}; "
         f"training the hidden layers costs more than 0.1 in batches of {_sizes(worse)} and gains "
-        f"more than 0.05 in batches of {_sizes(better)}."
+        f"more than 0.05 in batches of {_sizes(better)}. In batches of {sizes[0]} the seeds end "
+        f"at {at_smallest[0]} without, {at_smallest[1]} with, and {at_smallest[2]} with only the "
+        "output layer trained."
     )
     return FigureWithWords(figure, words, batches.card)
 
@@ -283,19 +290,19 @@ def wobble(measured: Wobble) -> FigureWithWords:
         label_line(ax, line, "2σ⁴/m", offset=(6, 0))
         ax.loglog(m, mean, "o", color=GREEN)
         ax.loglog(m, variance, "s", color=PURPLE)
-        ax.annotate("the batch's mean", (m[1], 0.5 / m[1]), color=GREEN, ha="right")
+        ax.annotate("the batch's mean", (m[0], 0.16 / m[0]), color=GREEN)
         ax.annotate("the batch's variance", (m[2], 2.6 / m[2]), color=PURPLE)
         ax.minorticks_off()
         ax.set_xticks(m, [f"{size:.0f}" for size in m])
         ax.set_xlim(m[0] / 1.6, m[-1] * 2.2)
         ax.set_yticks((0.01, 0.1, 1.0), ("0.01", "0.1", "1"))
         ax.set_xlabel("examples in the batch, m")
-        ax.set_ylabel("variance, in σ² and in σ⁴")
+        ax.set_ylabel("mean square, in σ² and in σ⁴")
         title(figure, "The batch's mean scatters like σ²/m")
     slope = float(np.polyfit(np.log(m), np.log(mean), 1)[0])
     at = measured.sizes.index(60) if 60 in measured.sizes else len(m) // 2
     words = (
-        f"The variance of the batch's mean falls with slope {slope:.1f} in m on logarithmic axes. "
+        f"The squared error of a batch's mean falls with slope {slope:.1f} in m on log axes. "
         f"At m = {m[at]:.0f} the mean is off by {np.sqrt(mean[at]):.2f} of a standard deviation "
         f"and the variance by {np.sqrt(variance[at]):.2f} of itself; the formulas say "
         f"{m[at] ** -0.5:.2f} and {(2 / m[at]) ** 0.5:.2f}."
@@ -371,7 +378,7 @@ def sorted_batches(measured: Sorted) -> FigureWithWords:
         ticks = []
         rows = [(order, part) for order in ORDERS for part in ("pure", "mixed")][1:]
         for at, (order, part) in enumerate(reversed(rows)):
-            short = "random order" if order == ORDERS[2] else order
+            short = "in random order" if order == ORDERS[2] else CALLED[order]
             ticks.append(order if order == ORDERS[0] else f"{short},\n{part} batches")
             for bn, colour, side in ((False, WITHOUT, -0.12), (True, WITH, 0.12)):
                 values = getattr(measured, part)[order, bn]
@@ -380,7 +387,7 @@ def sorted_batches(measured: Sorted) -> FigureWithWords:
                 ax.plot([middle] * 2, [at + side - 0.12, at + side + 0.12], color=colour, lw=3)
         for order, part in rows:
             said.append(
-                f"{order}, {part}: "
+                f"{CALLED[order]}, {part}: "
                 + " and ".join(
                     f"{np.median(getattr(measured, part)[order, bn]):.2f} {name}"
                     for bn, name in ((False, "without"), (True, "with batch norm"))
@@ -393,13 +400,13 @@ def sorted_batches(measured: Sorted) -> FigureWithWords:
         ax.set_yticks(range(len(ticks)), ticks)
         ax.set_xlim(0, 2.9)
         ax.set_ylim(-0.5, len(ticks) - 0.4)
-        ax.set_xlabel("mean loss of the last epoch, in nats")
+        ax.set_xlabel("mean loss of the ninth epoch, in nats")
         ax.grid(visible=False, axis="y")
         ax.text(0.3, 3.86, "without", color=WITHOUT, fontweight="bold", va="center")
         ax.text(0.3, 4.14, "with batch norm", color=WITH, fontweight="bold", va="center")
         title(figure, "Batches of one digit cost more than guessing, with batch norm")
     words = (
-        f"Median loss of the last epoch's batches. {'; '.join(said)}. Guessing costs {guess:.2f}. "
+        f"Median loss of the ninth epoch's batches. {'; '.join(said)}. Guessing costs {guess:.2f}. "
         f"Of the {sum(measured.batches)} sorted batches {measured.batches[0]} hold one digit "
         f"only, {measured.batches[1]} more than one."
     )

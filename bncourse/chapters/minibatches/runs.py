@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bncourse.activations import ReLU
 from bncourse.arrays import Floats, Integers
@@ -288,8 +289,23 @@ def ghost_network(ghost_size: int, seed: int, sizes: Sequence[int] = SIZES) -> S
 FIVE = (0, 1, 2, 3, 4)
 #: Images of each digit that are dealt where every batch holds one digit: two batches of 60.
 OF_EACH = 2 * BATCH_SIZE
-#: The orders of `dealt`: those of `order_of_batches`, and two of as many images of each digit.
-DEALS = (*ORDERS, "one digit a batch", "the same images, shuffled")
+#: The orders of `dealt`: those of `order_of_batches`, two of as many images of each digit, and
+#: those of the sorted batches that hold several digits.
+DEALS = (
+    *ORDERS,
+    "one digit a batch",
+    "the same images, shuffled",
+    "only the mixed batches of these",
+)
+#: How pages call the orders of the sorted set.
+CALLED = {
+    ORDERS[0]: "shuffled",
+    ORDERS[1]: "sorted by digit",
+    ORDERS[2]: "the sorted batches, in random order",
+    DEALS[5]: "only the mixed ones of these",
+}
+#: An epoch's steps, and how many epochs the sorted set is trained for.
+EPOCH, EPOCHS = 24, 9
 
 
 class Dealer:
@@ -325,6 +341,12 @@ def as_many_of_each(digits: Digits) -> tuple[Floats, Integers]:
     return digits.x_train[chosen], y[chosen]
 
 
+def _mixed(sorted_labels: Integers) -> NDArray[np.bool_]:
+    """Return which of the batches that labels are cut into hold several of them."""
+    batches = np.split(sorted_labels, range(BATCH_SIZE, len(sorted_labels), BATCH_SIZE))
+    return np.array([len(set(batch.tolist())) > 1 for batch in batches])
+
+
 def _epoch(
     order: str, y: Integers, by_label: Integers, rng: np.random.Generator, steps: int
 ) -> Iterator[Integers]:
@@ -336,15 +358,23 @@ def _epoch(
     else:
         dealt = by_label
     count = -(-len(y) // BATCH_SIZE)
-    starts = rng.permutation(count) if order == ORDERS[2] else np.arange(count)
+    starts = rng.permutation(count) if order in (ORDERS[2], DEALS[5]) else np.arange(count)
+    if order == DEALS[5]:
+        starts = starts[_mixed(y[by_label])[starts]]
     for start in BATCH_SIZE * starts[:steps]:
         yield dealt[start : start + BATCH_SIZE]
 
 
 def dealt(
-    seed: int, batch_norm: bool, order: str, steps: int = 200, digits: Digits | None = None
+    seed: int,
+    batch_norm: bool,
+    order: str,
+    steps: int = 200,
+    digits: Digits | None = None,
+    rate: float = 0.1,
+    stops: int = 1,
 ) -> dict[str, Any]:
-    """Train at rate 0.1 on batches of 60 that are dealt in some order.
+    """Train on batches of 60 that are dealt in some order.
 
     Parameters
     ----------
@@ -352,11 +382,16 @@ def dealt(
         As for `order_of_batches`.
     order : str
         One of `DEALS`.
+    rate : float
+        Learning rate.
+    stops : int
+        How often the accuracy is taken, in equal distances over the last `EPOCH` steps.
 
     Returns
     -------
     dict
-        ``"accuracy"`` on the test set, with full-train statistics; ``"losses"``, those of the
+        ``"accuracy"`` on the test set, with full-train statistics, and ``"stops"``, the same at
+        each stop; ``"losses"``, those of the
         last epoch's steps, and ``"pure"``, whether the batch of each held one digit only;
         ``"own"`` and ``"previous"``, the share of images of the last epoch that were taken for
         the digit of their batch, and for that of the batch before, over pure batches behind one
@@ -368,7 +403,7 @@ def dealt(
     take_down(
         activation="ReLU",
         arm="with batch norm" if batch_norm else "without batch norm",
-        learning_rate=0.1,
+        learning_rate=rate,
         init="he",
         inputs=describe_inputs(digits.x_train),
         sizes="-".join(map(str, sizes_for(digits))),
@@ -377,13 +412,14 @@ def dealt(
         seed=seed,
     )
     x, y = digits.x_train, digits.y_train
-    if order not in ORDERS:
+    if order in DEALS[3:5]:
         x, y = as_many_of_each(digits)
     by_label = np.argsort(y, kind="stable")
-    loss, optimizer = SoftmaxCrossEntropy(), GradientDescent(0.1)
+    loss, optimizer = SoftmaxCrossEntropy(), GradientDescent(rate)
     losses: list[float] = []
     pure: list[bool] = []
     followed: list[tuple[float, float]] = []
+    at_stops: list[float] = []
     before = -1
     while len(losses) < steps:
         followed.clear()
@@ -399,10 +435,14 @@ def dealt(
             if pure[-1] and before not in (-1, digit):
                 followed.append((float(np.mean(said == digit)), float(np.mean(said == before))))
             before = digit if pure[-1] else -1
-    last = -(-len(y) // BATCH_SIZE)
+            to_go = (steps - len(losses)) * stops
+            if to_go % EPOCH == 0 and to_go < EPOCH * stops:
+                at_stops.append(full_statistics_accuracy(net, digits))
+    last = int(_mixed(y[by_label]).sum()) if order == DEALS[5] else -(-len(y) // BATCH_SIZE)
     own, previous = np.mean(followed, axis=0) if followed else (None, None)
     return {
-        "accuracy": full_statistics_accuracy(net, digits),
+        "accuracy": at_stops[-1],
+        "stops": at_stops,
         "losses": losses[-last:],
         "pure": pure[-last:],
         "own": None if own is None else float(own),
@@ -410,13 +450,37 @@ def dealt(
     }
 
 
+#: What `one_digit` shows: the rate, the steps, and without or with batch norm.
+ONE_DIGIT = (
+    (0.1, 200, False),
+    (0.1, 200, True),
+    (0.1, 2000, False),
+    (0.1, 2000, True),
+    (0.03, 200, True),
+    (0.01, 200, True),
+    (0.01, 2000, True),
+)
 DEALT = StoredRun(
     "dealt",
     dealt,
     [
-        {"batch_norm": bn, "order": order, "steps": steps}
-        for order, steps in (*((order, 200) for order in DEALS[:4]), (DEALS[3], 600))
+        {"batch_norm": bn, "order": order, "steps": steps, "stops": stops}
+        for order, steps, stops in (
+            *((order, EPOCH * EPOCHS, 6) for order in ORDERS),
+            (DEALS[5], 9 * EPOCHS, 1),
+        )
         for bn in (False, True)
+    ],
+    seeds=FIVE,
+    # The accuracy of a plain network swings within an epoch of sorted batches.
+    tolerance=0.15,
+)
+PURE = StoredRun(
+    "one_digit",
+    dealt,
+    [
+        {"batch_norm": bn, "order": DEALS[3], "steps": steps, "rate": rate}
+        for rate, steps, bn in ONE_DIGIT
     ],
     seeds=FIVE,
     tolerance=0.1,
@@ -430,7 +494,7 @@ class Sorted:
     Attributes
     ----------
     accuracy : dict of (str, bool) to list of float
-        On the test set, one a seed; by order, and without or with batch norm.
+        On the test set, at each stop of each seed; by order, and without or with batch norm.
     pure, mixed : dict of (str, bool) to list of float
         Mean loss of the last epoch's batches of one digit, and of the others; NaN where there
         were none.
@@ -453,28 +517,28 @@ def _mean(losses: Sequence[float], kept: Sequence[bool]) -> float:
 
 @measured(
     question="Are batches of one digit learned, and what do they teach?",
-    control="The same images in shuffled batches; and each order without batch norm.",
-    mode="Losses in training mode; test accuracy with the statistics of the whole training set.",
+    control="The same images in shuffled batches; the mixed batches alone; and each without "
+    "batch norm.",
+    mode="Losses of the ninth epoch in training mode; test accuracy with the statistics of the "
+    "whole training set, at six stops of that epoch.",
 )
 def sorted_batches(seeds: Sequence[int] = FIVE) -> Sorted:
-    """Return the ends of 200 steps with sorted batches, from what is stored."""
+    """Return the ends of nine epochs with sorted batches, from what is stored."""
     stored = DEALT.load(seeds)
     ended = {
-        (order, bn): stored.select(batch_norm=bn, order=order, steps=200)
-        for order in ORDERS
+        (order, bn): stored.select(batch_norm=bn, order=order)
+        for order in CALLED
         for bn in (False, True)
     }
-    labels = np.sort(load_digits().y_train)
-    by_digit = np.split(labels, range(BATCH_SIZE, len(labels), BATCH_SIZE))
-    pure = sum(len(set(batch.tolist())) == 1 for batch in by_digit)
+    mixed = _mixed(np.sort(load_digits().y_train))
     return Sorted(
-        {key: [run["accuracy"] for run in runs] for key, runs in ended.items()},
+        {key: [v for run in runs for v in run["stops"]] for key, runs in ended.items()},
         {key: [_mean(run["losses"], run["pure"]) for run in runs] for key, runs in ended.items()},
         {
             key: [_mean(run["losses"], [not kept for kept in run["pure"]]) for run in runs]
             for key, runs in ended.items()
         },
-        (pure, len(by_digit) - pure),
+        (int(np.sum(~mixed)), int(mixed.sum())),
     )
 
 
@@ -484,36 +548,35 @@ class OneDigit:
 
     Attributes
     ----------
-    rows : dict of (int, bool) to dict
-        By steps, and without or with batch norm: ``"accuracy"``, ``"loss"``, ``"own"`` and
-        ``"previous"``, each a list over the seeds.
+    rows : dict of (float, int, bool) to dict
+        By the rate, the steps, and without or with batch norm: ``"accuracy"``, ``"loss"``,
+        ``"own"`` and ``"previous"``, each a list over the seeds.
     card : Card
     """
 
-    rows: dict[tuple[int, bool], dict[str, list[float]]]
+    rows: dict[tuple[float, int, bool], dict[str, list[float]]]
     card: Card | None = None
 
 
 @measured(
     question="What does a network with batch norm say in batches of one digit, and does more "
-    "training help?",
-    control="The same weights and batches without batch norm.",
+    "training or a smaller rate help?",
+    control="At rate 0.1 the same weights and batches without batch norm.",
     mode="Answers and losses of the last epoch in training mode, before each step; test accuracy "
     "with the statistics of the whole training set.",
 )
 def one_digit(seeds: Sequence[int] = FIVE) -> OneDigit:
-    """Return the ends of 200 and 600 steps on batches of one digit, from what is stored."""
-    stored = DEALT.load(seeds)
+    """Return the ends of the runs on batches of one digit, from what is stored."""
+    stored = PURE.load(seeds)
     rows = {}
-    for steps in (200, 600):
-        for bn in (False, True):
-            runs = stored.select(batch_norm=bn, order=DEALS[3], steps=steps)
-            rows[steps, bn] = {
-                "accuracy": [run["accuracy"] for run in runs],
-                "loss": [float(np.mean(run["losses"])) for run in runs],
-                "own": [run["own"] for run in runs],
-                "previous": [run["previous"] for run in runs],
-            }
+    for rate, steps, bn in ONE_DIGIT:
+        runs = stored.select(batch_norm=bn, steps=steps, rate=rate)
+        rows[rate, steps, bn] = {
+            "accuracy": [run["accuracy"] for run in runs],
+            "loss": [float(np.mean(run["losses"])) for run in runs],
+            "own": [run["own"] for run in runs],
+            "previous": [run["previous"] for run in runs],
+        }
     return OneDigit(rows)
 
 
@@ -944,6 +1007,85 @@ def gradient_biases(seeds: Sequence[int] = FIVE) -> GradientBias:
             values = np.array(stored.select(batch_norm=bn, steps=steps))
             average[steps, bn], single[steps, bn] = values[..., 0], values[..., 1]
     return GradientBias(tuple(DEALINGS), average, single)
+
+
+#: What normalises in `share_right_by_halves`: the mean, and then the variance, of which set.
+HALVES_OF_COMPANY = (
+    ("the batch", "the batch"),
+    ("the batch", "the training set"),
+    ("the training set", "the batch"),
+    ("the training set", "the training set"),
+)
+
+
+def share_right_by_halves(seed: int, m: int = 32) -> list[float]:
+    """Return the share of right answers among the same digit, by whose statistics are used.
+
+    Parameters
+    ----------
+    seed : int
+        Of the network with batch norm, after 200 steps at rate 0.1, and of the mates.
+    m : int
+        Examples in the batch.
+
+    Returns
+    -------
+    list of float
+        One for each of `HALVES_OF_COMPANY`, over the first `ASKED` test images.
+    """
+    net, _ = train_digits(seed, ReLU, True, 0.1, 200)
+    digits = load_digits()
+    whole = population_statistics(net, digits.x_train)
+    rng = np.random.default_rng(seed)
+    right = np.zeros(len(HALVES_OF_COMPANY))
+    for image in range(ASKED):
+        others = mates(m, COMPANIES[1], rng, image)
+        batch = np.concatenate([digits.x_test[image : image + 1], digits.x_train[others]])
+        for k, (mean_of, variance_of) in enumerate(HALVES_OF_COMPANY):
+            a, statistics = batch, iter(whole)
+            for layer in net.layers:
+                if isinstance(layer, BatchNorm):
+                    mean, variance = next(statistics)
+                    mean = a.mean(axis=0) if mean_of == "the batch" else mean
+                    variance = a.var(axis=0) if variance_of == "the batch" else variance
+                    a = layer.gamma * (a - mean) / np.sqrt(variance + layer.epsilon) + layer.beta
+                else:
+                    a = layer.forward(a, training=False)
+            right[k] += a[0].argmax() == digits.y_test[image]
+    shares: list[float] = (right / ASKED).tolist()
+    return shares
+
+
+BY_HALVES = StoredRun("company_halves", share_right_by_halves, {}, seeds=FIVE, tolerance=0.05)
+
+
+@dataclass(frozen=True)
+class CompanyHalves:
+    """The share of right answers among 31 images of the same digit.
+
+    Attributes
+    ----------
+    right : dict of (str, str) to list of float
+        One a seed; by `HALVES_OF_COMPANY`.
+    card : Card
+    """
+
+    right: dict[tuple[str, str], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="Is it the batch's mean or its variance that misleads among the same digit?",
+    control="Both of the batch, and both of the training set.",
+    mode="One test image among 31 training images of its digit, 100 images; each layer takes its "
+    "mean and its variance from the batch or from the whole training set.",
+)
+def company_halves(seeds: Sequence[int] = FIVE) -> CompanyHalves:
+    """Return the shares after 200 steps at rate 0.1, from what is stored."""
+    rows = BY_HALVES.load(seeds).select()
+    return CompanyHalves(
+        {half: [row[k] for row in rows] for k, half in enumerate(HALVES_OF_COMPANY)}
+    )
 
 
 # --- Pages 4.1 Use the noise, and 4.2 Count what small batches lose
