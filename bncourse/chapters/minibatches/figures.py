@@ -406,7 +406,7 @@ def sorted_batches(measured: Sorted) -> FigureWithWords:
         ax.text(0.3, 4.14, "with batch norm", color=WITH, fontweight="bold", va="center")
         title(figure, "Batches of one digit cost more than guessing, with batch norm")
     words = (
-        f"Median loss of the ninth epoch's batches. {'; '.join(said)}. Guessing costs {guess:.2f}. "
+        f"Median loss of the ninth epoch. {'; '.join(said)}. Guessing costs {guess:.2f}. "
         f"Of the {sum(measured.batches)} sorted batches {measured.batches[0]} hold one digit "
         f"only, {measured.batches[1]} more than one."
     )
