@@ -571,7 +571,15 @@ def note_down(activation: str, arm: str, inputs: str, rate: float, steps: int, s
     )
 
 
-def half_steps(seed: int, activation: str, inputs: str, behind: str, rate: float) -> float:
+def half_steps(
+    seed: int,
+    activation: str,
+    inputs: str,
+    behind: str,
+    rate: float,
+    gain: float = 1.0,
+    at_most: int = 100,
+) -> float:
     """Return the steps to 90 % of the test images with a half of batch norm behind each hidden w.
 
     Parameters
@@ -586,18 +594,24 @@ def half_steps(seed: int, activation: str, inputs: str, behind: str, rate: float
         `NOTHING`, `DIVISION`, `SUBTRACTION` or `BOTH`.
     rate : float
         Learning rate.
+    gain : float
+        Factor on the initial hidden weights.
+    at_most : int
+        Steps.
 
     Returns
     -------
     float
-        Counted every step; infinity if 100 were not enough.
+        Counted every step; infinity if `at_most` were not enough.
     """
-    note_down(activation, behind, inputs, rate, 100, seed)
+    note_down(activation, behind, inputs, rate, at_most, seed)
+    if gain != 1.0:
+        take_down(gain=gain)
     kind, digits = ACTIVATIONS[activation], inputs_of(inputs)
     weights, order = np.random.default_rng(seed).spawn(2)
     layers: list[Layer] = []
     for n_in, n in zip(SIZES[:-2], SIZES[1:-1], strict=True):
-        layers.append(Dense(n_in, n, behind == NOTHING, init=INIT[kind], rng=weights))
+        layers.append(Dense(n_in, n, behind == NOTHING, init=INIT[kind], gain=gain, rng=weights))
         if behind == SUBTRACTION:
             layers += [Centre(), Shift(n)]
         elif behind == DIVISION:
@@ -612,7 +626,7 @@ def half_steps(seed: int, activation: str, inputs: str, behind: str, rate: float
         return bool(np.mean(logits.argmax(axis=1) == digits.y_test) >= GOOD)
 
     with np.errstate(over="ignore", invalid="ignore"):
-        return steps_until(net, digits, rate, order, good, 100)
+        return steps_until(net, digits, rate, order, good, at_most)
 
 
 def steps_until(
@@ -754,6 +768,8 @@ DESCENTS = {
 #: Losses at which two networks are compared, and the step at which they are too, in nats.
 LOSSES = (1.5, 1.0, 0.5)
 AT_STEP = 50
+#: And how many gradients are walked; the first of them where none is named.
+ETAS = (0.1, 0.3, 1.0)
 
 
 def descent(seed: int, network: str, batch_norm: bool) -> dict[str, float]:
@@ -775,7 +791,8 @@ def descent(seed: int, network: str, batch_norm: bool) -> dict[str, float]:
         images, counted every step. ``"step 50"`` and ``"loss at step 50"``: the gradient's change
         per unit of length over one step of η = 0.1, on the first 60 training images, and their
         loss, after 50 steps. ``"loss 1.5"``, … : that change when their loss was first below 1.5
-        nats, looked at every 2 steps. Infinity for what 1,000 steps don't reach.
+        nats, looked at every 2 steps; ``"loss 1.5, η 0.3"``, … : with a longer step. Infinity for
+        what 1,000 steps don't reach.
     """
     setting = DESCENTS[network]
     kind, digits = ACTIVATIONS[setting.activation], inputs_of(setting.inputs)
@@ -788,8 +805,8 @@ def descent(seed: int, network: str, batch_norm: bool) -> dict[str, float]:
     x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
     found = dict.fromkeys([*(f"loss {level}" for level in LOSSES), "steps"], float("inf"))
 
-    def change() -> float:
-        return float(walk_along_gradient(net, x, y, np.array([0.1])).smoothness[0])
+    def change() -> list[float]:
+        return walk_along_gradient(net, x, y, np.array(ETAS)).smoothness.tolist()
 
     def look(history: History) -> bool:
         step = history.steps
@@ -799,9 +816,11 @@ def descent(seed: int, network: str, batch_norm: bool) -> dict[str, float]:
             loss = loss_and_gradient(net, x, y)[0]
             for level in LOSSES:
                 if loss < level and np.isinf(found[f"loss {level}"]):
-                    found[f"loss {level}"] = change()
+                    found[f"loss {level}"], *longer = change()
+                    for eta, value in zip(ETAS[1:], longer, strict=True):
+                        found[f"loss {level}, η {eta:g}"] = value
             if step == AT_STEP:
-                found[f"step {AT_STEP}"], found[f"loss at step {AT_STEP}"] = change(), loss
+                found[f"step {AT_STEP}"], found[f"loss at step {AT_STEP}"] = change()[0], loss
         return step >= AT_STEP and all(map(np.isfinite, found.values()))
 
     train(
@@ -1166,9 +1185,9 @@ class Descents:
     "norm saves?",
     control="The same weights and batches without batch norm, paired by seed, at the same rate: "
     "0.1 for ReLU and tanh, 1 for the sigmoid. Smoothness after the same number of steps, and at "
-    "the same loss.",
+    "the same losses.",
     mode="Gradients and losses in training mode, smoothness on the first 60 training images with "
-    "one step of 0.1. Test accuracy with the statistics of the whole training set, after every "
+    "one step of 0.1, 0.3 or 1. Test accuracy with the statistics of the whole training set, after every "
     "step.",
 )
 def descents(seeds: Sequence[int] | None = None) -> Descents:
@@ -1567,6 +1586,115 @@ def one_network(
         "training set.",
         taken,
     )
+
+
+#: Arms that say how far the halves of batch norm carry: at a smaller rate, or from larger weights.
+MORE_HALVES = StoredRun(
+    "more_halves",
+    half_steps,
+    [
+        *(
+            {"activation": kind, "inputs": CENTRED, "behind": NOTHING, "rate": rate}
+            for kind in ("ReLU", "tanh")
+            for rate in (0.1, 0.3)
+        ),
+        *(
+            {"activation": "sigmoid", "inputs": RAW, "behind": behind, "rate": rate}
+            | {"gain": gain, "at_most": 400}
+            for behind, rate, gain in (
+                (NOTHING, 1.0, 4.0),
+                (DIVISION, 0.3, 1.0),
+                (SUBTRACTION, 1.0, 1.0),
+                (SUBTRACTION, 1.0, 4.0),
+            )
+        ),
+    ],
+    FIVE,
+    tolerance=30.0,
+)
+
+#: When the gradient shift is averaged: over first steps, or while the batch's loss is in a band.
+WINDOWS = ("steps 1 to 10", "steps 1 to 60", "1.5 to 1 nat", "1 to 0.5 nat")
+
+
+def shifts(seed: int, network: str, batch_norm: bool, rate: float) -> dict[str, float]:
+    """Train one network, and measure the gradient shift of its later hidden layers.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    network : str
+        One of `DESCENTS`.
+    batch_norm : bool
+        With or without.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    dict of str to float
+        ``"layer 2, steps 1 to 10"``, …: the mean, over the steps of each of `WINDOWS`, of how far
+        that layer's gradient moves when the layers before it make their step, over its length.
+    """
+    setting = DESCENTS[network]
+    kind, digits = ACTIVATIONS[setting.activation], inputs_of(setting.inputs)
+    name = "with batch norm" if batch_norm else "without batch norm"
+    note_down(setting.activation, name, setting.inputs, rate, 1000, seed)
+    weights, order = np.random.default_rng(seed).spawn(2)
+    norm = BatchNorm if batch_norm else None
+    net = mlp(SIZES, kind, norm, init=INIT[kind], gain=setting.gain, rng=weights)
+    dense = [layer for layer in net.layers if isinstance(layer, Dense)][1:-1]
+    starts, start = [], 0
+    for layer in net.layers:
+        if any(layer is later for later in dense):
+            starts.append(start)
+        start += sum(p.size for p in layer.params.values())
+    seen: dict[str, list[float]] = {}
+    for step in range(1, 1001):
+        batch = order.permutation(len(digits.x_train))[:BATCH_SIZE]
+        x, y = digits.x_train[batch], digits.y_train[batch]
+        loss = backpropagate(net, x, y)
+        gradient = net.dtheta.copy()
+        windows = [
+            window
+            for window, inside in zip(
+                WINDOWS, (step <= 10, step <= 60, 1.0 < loss <= 1.5, 0.5 < loss <= 1.0), strict=True
+            )
+            if inside
+        ]
+        if windows:
+            theta, own = net.theta.copy(), [layer.grads["w"].copy() for layer in dense]
+            for k, (layer, g, end) in enumerate(zip(dense, own, starts, strict=True), 2):
+                net.theta[:end] -= rate * gradient[:end]
+                backpropagate(net, x, y)
+                moved = float(np.linalg.norm(g - layer.grads["w"]) / np.linalg.norm(g))
+                net.theta[...] = theta
+                for window in windows:
+                    seen.setdefault(f"layer {k}, {window}", []).append(moved)
+        net.theta -= rate * gradient
+        if step >= 60 and loss < 0.4:
+            break
+    return {key: float(np.mean(values)) for key, values in seen.items()}
+
+
+SHIFTS = StoredRun(
+    "shifts",
+    shifts,
+    [
+        {"network": network, "batch_norm": bn, "rate": rate}
+        for network, rate in (
+            ("ReLU", 0.1),
+            ("tanh", 0.1),
+            ("tanh", 0.3),
+            ("tanh, standardised", 0.1),
+            ("sigmoid", 1.0),
+        )
+        for bn in (False, True)
+    ],
+    FIVE,
+    tolerance=0.5,
+)
 
 
 # --- 5.3, Look through fifty layers
