@@ -290,8 +290,8 @@ def fifty_layers(depth: Depth) -> FigureWithWords:
     words = (
         "Factor per layer towards the input, over 50 layers at the start: "
         + join([f"{depth.growth(name):.2f} with {name}" for name in drawn])
-        + f"; predicted for ReLU with batch norm {depth.predicted:.2f}, which makes "
-        f"{magnitude(depth.predicted**49)} of it in 49 layers. The first layer's gradient over the "
+        + f"; predicted for ReLU with batch norm {depth.predicted:.2f}, so "
+        f"{magnitude(depth.predicted**49)} in 49 layers. The first layer's gradient over the "
         "last one's: "
         + join([f"{magnitude(depth.first_to_last(name))} with {name}" for name in depth.norms])
     )
