@@ -35,14 +35,26 @@ CARD = Card("Why?", "None.", "Training.", {"seed": [0]})
 
 def descents(without, with_bn, level=1.0):
     """Return networks that differ in what is given; `level`: the loss of those without."""
-    keys = ("shift", "loss 1.0", "steps", "step 50")
+    losses = [f"loss {loss}{eta}" for loss in runs.LOSSES for eta in ("", *runs.LONGER)]
     values = {
-        (network, bn): {key: [v, v, v] for key, v in zip(keys, pair, strict=True)}
-        | {"loss at step 50": [0.1 if bn else level]}
+        (network, bn): {key: [beta] * 3 for key in losses}
+        | {"steps": [steps] * 3, "step 50": [late] * 3, "loss at step 50": [0.1 if bn else level]}
         for network in runs.DESCENTS
-        for bn, pair in ((False, without), (True, with_bn))
+        for bn, (beta, steps, late) in ((False, without), (True, with_bn))
     }
     return runs.Descents(values, CARD)
+
+
+def gradient_shifts(without, with_bn):
+    keys = [f"layer {layer}, {window}" for layer in (2, 3) for window in runs.WINDOWS]
+    return runs.GradientShifts(
+        {
+            (network, 0.1, bn): {key: [value] * 3 for key in keys}
+            for network in runs.DESCENTS
+            for bn, value in ((False, without), (True, with_bn))
+        },
+        CARD,
+    )
 
 
 def tanh_rates(without, with_bn):
@@ -132,7 +144,10 @@ CALLS = {
         ((apart(50.0, 60.0),), r"tanh: neither 3 and 50, .* divide 3 and 60"),
     ],
     "fifty_layers": [
-        ((depth(1.3),), r"1\.30 with sigmoid, .* 1\.21\. .* last one's: 380,000 with sigmoid"),
+        (
+            (depth(1.3),),
+            r"1\.30 with sigmoid, .* 1\.21, so 11,000 .* last one's: 380,000 with sigmoid",
+        ),
         ((depth(0.5),), r"0\.50 with sigmoid, .* 2 · 10⁻¹⁵ with sigmoid"),
     ],
     "shaken_dots": [
@@ -144,22 +159,32 @@ CALLS = {
     ],
     "shift_smoothness_steps": [
         (
-            (descents((0.2, 3.0, 40, 1), (0.1, 2.0, 10, 1)), tanh_rates(20.0, 5.0)),
-            r"shift 0\.20 and 0\.10, β_eff at 1 nat 3\.00 and 2\.00, .* best rates 20 and 5\.",
+            (
+                descents((3.0, 40, 1), (2.0, 10, 1)),
+                gradient_shifts(0.2, 0.1),
+                tanh_rates(20.0, 5.0),
+            ),
+            r"layer 2, steps 1–10: 0\.20 and 0\.10, .* 0\.5 nat, η 1: 3\.0 and 2\.0; .* best "
+            r"rates: 20 and 5\.",
         ),
         (
-            (descents((0.1, 1.0, 40, 1), (0.3, 2.0, 10, 1)), tanh_rates(9.0, 8.0)),
-            r"shift 0\.10 and 0\.30, β_eff at 1 nat 1\.00 and 2\.00, .* best rates 9 and 8",
+            (
+                descents((1.0, 40, 1), (2.0, 10, 1)),
+                gradient_shifts(0.1, 0.3),
+                tanh_rates(9.0, 8.0),
+            ),
+            r"layer 3, 1–0\.5 nat: 0\.10 and 0\.30; β_eff, .*: 1\.0 and 2\.0; .* best rates: 9 "
+            r"and 8",
         ),
     ],
     "smoothness_at_step_and_loss": [
         (
-            (descents((1, 3.0, 1, 0.4), (1, 2.0, 1, 1.4), level=2.3),),
+            (descents((3.0, 1, 0.4), (2.0, 1, 1.4), level=2.3),),
             r"after 50 steps, medians: ReLU 0\.4 and 1\.4, .* nat, medians: ReLU 3 and 2, .* On "
             r"the plateau after 50 steps: ReLU, tanh",
         ),
         (
-            (descents((1, 3.0, 1, 4.0), (1, 2.0, 1, 1.4)),),
+            (descents((3.0, 1, 4.0), (2.0, 1, 1.4)),),
             r"ReLU 4 and 1\.4, .* On the plateau after 50 steps: none\.",
         ),
     ],
@@ -242,10 +267,11 @@ def test_a_shake_by_the_spread_moves_each_unit_by_its_own():
 
 def judged(**changes):
     """Return the verdicts' words, by reason, of results that are as found but for changes."""
+    best = {runs.NOTHING: 35.0, runs.DIVISION: 28.0, runs.SUBTRACTION: 10.0, runs.BOTH: 7.0}
     halved = {
-        ("ReLU", runs.RAW, runs.NOTHING): [np.inf] * 3,
-        ("ReLU", runs.RAW, runs.SUBTRACTION): [10.0, 9.0, 8.0],
-        ("ReLU", runs.RAW, runs.BOTH): [7.0] * 3,
+        ("ReLU", runs.RAW, arm, rate): [steps] * 3
+        for arm, steps in (best | changes.get("halved", {})).items()
+        for rate in runs.HALF_RATES
     }
     shook = {
         "no batch norm": (0.33, [47.0, 50.0]),
@@ -257,18 +283,16 @@ def judged(**changes):
         for rate in (3.0, 5.0)
         for kind in (runs.FREE, runs.AT_START, runs.AT_END)
     } | changes.get("lengths", {})
-    measured = descents((0.2, 3.0, 40, 1), (0.1, 2.0, 10, 1))
-    for network, smoother in changes.get("smoother", {"ReLU": 4.0, "sigmoid": 0.5}).items():
-        measured.values[network, False]["loss 1.0"] = [2.0 * smoother] * 3
-    for network, saved in {"ReLU": 2.0, "tanh": 3.0, "sigmoid": 30.0}.items():
-        measured.values[network, False]["steps"] = [10.0 * saved] * 3
+    measured = descents((1.0, 24, 1), (2.0, 16, 1))
+    for key, value in changes.get("smoother", {}).items():
+        measured.values["tanh, standardised", False][key] = [value] * 3
     deep = depth(1.0)
     deep.norms["ReLU, batch norm"] = 1.2 ** (49.0 - np.arange(50.0))[np.newaxis]
     result = runs.verdicts(
-        {"scale": 3, "stability": 1, "smoothness": 2},
-        runs.Halves(halved | changes.get("halved", {}), CARD),
-        tanh_rates(8.0, 7.0),
+        {"scale": 3, "stability": "?", "smoothness": 2},
+        runs.HalvesByRate(halved, [], CARD),
         measured,
+        gradient_shifts(0.1, changes.get("shift", 0.2)),
         runs.Shaken(
             {
                 (arm, 0.1, runs.RAW): {"drift": [drift], "steps": steps}
@@ -276,25 +300,25 @@ def judged(**changes):
             },
             CARD,
         ),
-        changes.get("steps", (16.0, 11.5, 8.5)),
+        changes.get("steps", (16.0, 11.5, 8.5, 18.0, 8.5)),
         runs.Held(lengths, CARD),
         deep,
     )
-    assert [row[1] for row in result.rows] == ["3", "1", "2", "", "", ""]
+    assert [row[1] for row in result.rows] == ["3", "?", "2", "", "", ""]
     return [row[3] for row in result.rows]
 
 
 def test_the_verdicts_follow_the_results():
     as_found = judged()
     assert not any(word == "open" for word in as_found)
-    for k, changes in enumerate(
-        (
-            {"halved": {("ReLU", runs.RAW, runs.SUBTRACTION): [10.0, np.inf, 8.0]}},
-            {"shook": {"batch norm, shaken, level 1": (0.66, [48.0, 30.0])}},
-            {"smoother": {"ReLU": 0.5, "sigmoid": 4.0}},
-            {"steps": (16.0, 9.0, 8.5)},
-            {"lengths": {(5.0, runs.AT_START): [0.9]}},
-        )
+    for k, changes in (
+        (0, {"halved": {runs.SUBTRACTION: 30.0}}),
+        (1, {"shook": {"batch norm, shaken, level 1": (0.66, [48.0, 30.0])}}),
+        (1, {"shift": 0.05}),
+        (2, {"smoother": {"loss 0.5, η 1": 4.0}}),
+        (3, {"steps": (16.0, 9.0, 8.5, 18.0, 8.5)}),
+        (3, {"steps": (16.0, 11.5, 8.5, np.inf, 8.5)}),
+        (4, {"lengths": {(5.0, runs.AT_START): [0.9]}}),
     ):
         words = judged(**changes)
         assert [a != b for a, b in zip(as_found, words, strict=True)] == [k == i for i in range(6)]

@@ -15,6 +15,7 @@ from bncourse.chapters.intuition.runs import (
     STANDARDISED,
     Depth,
     Descents,
+    GradientShifts,
     Profiles,
     TanhRates,
     predicted,
@@ -53,13 +54,34 @@ __all__ = [
 # ---------------------------------------------------------------- book/05-intuition.ipynb
 
 
-def shift_smoothness_steps(descents: Descents, rates: TanhRates) -> FigureWithWords:
+#: What the figure of tanh shows of the gradient shift, and of the smoothness.
+SHIFTS_SHOWN = {
+    f"layer {layer}, {window}": f"layer {layer}, {short}"
+    for layer in (2, 3)
+    for window, short in (
+        ("steps 1 to 10", "steps 1–10"),
+        ("1.5 to 1 nat", "1.5–1 nat"),
+        ("1 to 0.5 nat", "1–0.5 nat"),
+    )
+}
+BETAS_SHOWN = {
+    f"loss {loss}{eta}": f"{loss:g} nat, η {number}"
+    for eta, number in (("", "0.1"), (", η 1", "1"))
+    for loss in (1.5, 1.0, 0.5)
+}
+
+
+def shift_smoothness_steps(
+    descents: Descents, shifted: GradientShifts, rates: TanhRates
+) -> FigureWithWords:
     """Draw gradient shift, smoothness and steps of the tanh network, raw and standardised.
 
     Parameters
     ----------
     descents : Descents
         From `bncourse.chapters.intuition.runs.descents`.
+    shifted : GradientShifts
+        From `bncourse.chapters.intuition.runs.gradient_shifts`.
     rates : TanhRates
         From `bncourse.chapters.intuition.runs.tanh_rates`.
 
@@ -67,49 +89,69 @@ def shift_smoothness_steps(descents: Descents, rates: TanhRates) -> FigureWithWo
     -------
     FigureWithWords
     """
-    rows = {"tanh": RAW, "tanh, standardised": STANDARDISED}
-    heads = ("gradient shift", "β_eff at 1 nat", "steps, rate 0.1", "at best rates")
+    rows = {"tanh, standardised": STANDARDISED, "tanh": RAW}
     said = []
     with style():
-        figure, axes = new_figure(6.8, 4.6, 2, 4)
+        figure, axes = new_figure(6.8, 6.0, 2, 3)
         for k, (network, inputs) in enumerate(rows.items()):
-            best = [rates.steps[inputs, bn, rates.best(inputs, bn)] for bn in (False, True)]
-            pairs = [
-                [descents.values[network, bn]["shift"] for bn in (False, True)],
-                [descents.values[network, bn]["loss 1.0"] for bn in (False, True)],
-                [rates.steps[inputs, bn, 0.1] for bn in (False, True)],
-                best,
+            sides = (False, True)
+            moves = [shifted.values[network, 0.1, bn] for bn in sides]
+            walks = [descents.values[network, bn] for bn in sides]
+            counts = [
+                {
+                    "rate 0.1": rates.steps[inputs, bn, 0.1],
+                    "best rates": rates.steps[inputs, bn, rates.best(inputs, bn)],
+                }
+                for bn in sides
             ]
+            panels: tuple[tuple[str, dict[str, str], Any, str], ...] = (
+                ("gradient shift", SHIFTS_SHOWN, moves, ".2f"),
+                ("β_eff", BETAS_SHOWN, walks, ".1f"),
+                ("steps to 90 %", {name: name for name in counts[0]}, counts, ".0f"),
+            )
             told = []
-            for ax, head, pair in zip(axes[k], heads, pairs, strict=True):
-                form = ".2f" if head in heads[:2] else "g"
-                middles = [float(np.median(values)) for values in pair]
-                for x, (values, colour) in enumerate(zip(pair, (WITHOUT, WITH), strict=True)):
-                    spread = [[middles[x] - min(values)], [max(values) - middles[x]]]
-                    ax.bar(x, middles[x], 0.75, color=colour, yerr=spread, ecolor=INK)
-                    ax.text(
-                        x,
-                        max(values) * 1.03,
-                        f"{middles[x]:{form}}",
-                        ha="center",
-                        va="bottom",
-                        color=colour,
-                        fontsize=10.5,
-                        fontweight="bold",
-                    )
-                ax.set_ylim(0, 1.25 * max(map(max, pair)))
+            for ax, (head, shown, pair, form) in zip(axes[k], panels, strict=True):
+                parts = []
+                highest = max(max(values[key]) for values in pair for key in shown)
+                for row, (key, name) in enumerate(shown.items()):
+                    middles = []
+                    for side, values, colour in zip(
+                        (0.2, -0.2), pair, (WITHOUT, WITH), strict=True
+                    ):
+                        middle = float(np.median(values[key]))
+                        spread = [[middle - min(values[key])], [max(values[key]) - middle]]
+                        ax.barh(
+                            side - row,
+                            middle,
+                            0.38,
+                            color=colour,
+                            xerr=spread,
+                            ecolor=INK,
+                            error_kw={"elinewidth": 1},
+                        )
+                        ax.text(
+                            max(values[key]) + 0.03 * highest,
+                            side - row,
+                            f"{middle:{form}}",
+                            va="center",
+                            color=colour,
+                            fontsize=8.5,
+                            fontweight="bold",
+                        )
+                        middles.append(f"{middle:{form}}")
+                    parts.append(f"{name}: {middles[0]} and {middles[1]}")
+                ax.set_xlim(0, 1.3 * highest)
                 ax.set_xticks([])
+                ax.set_yticks(-np.arange(len(shown)), list(shown.values()), fontsize=8.5)
                 ax.grid(visible=False)
-                ax.tick_params(axis="y", labelsize=9)
-                if k == 0:
-                    ax.set_title(head, fontsize=10.5, pad=6)
-                told.append(f"{head} {middles[0]:{form}} and {middles[1]:{form}}")
-            axes[k][0].set_ylabel(inputs, fontsize=10.5)
-            said.append(f"{inputs}: {', '.join(told)}")
-        for text, place, colour in (("without", 0.30, WITHOUT), ("with batch norm", 0.55, WITH)):
+                ax.tick_params(axis="y", length=0)
+                ax.set_title(f"{head},\n{inputs}", fontsize=9.5, pad=5)
+                told.append(f"{head}, {', '.join(parts)}")
+            said.append(f"{inputs}: {'; '.join(told)}")
+        for text, place, colour in (("without", 0.36, WITHOUT), ("with batch norm", 0.58, WITH)):
             figure.supxlabel(" ")
             figure.text(place, 0.012, text, color=colour, fontweight="bold", ha="center")
-        title(figure, "tanh on raw pixels: no steadier, no smoother, a third of the steps")
+        title(figure, "tanh, rate 0.1: neither shift nor smoothness goes with the steps")
     words = (
         f"The tanh network without and with batch norm, medians. {'. '.join(said)}. Best rates: "
         + join(
@@ -183,13 +225,17 @@ def smoothness_at_step_and_loss(descents: Descents) -> FigureWithWords:
             -np.arange(len(networks)), [name.replace(", ", ",\n") for name in networks]
         )
         axes[0].text(
-            0.97, 0.03, "hatched: on the plateau", transform=axes[0].transAxes, ha="right"
+            0.97,
+            0.03,
+            "hatched: on the plateau\ndots: the five seeds",
+            transform=axes[0].transAxes,
+            ha="right",
         )
         axes[1].text(0.97, 0.11, "without", color=WITHOUT, transform=axes[1].transAxes, ha="right")
         axes[1].text(
             0.97, 0.03, "with batch norm", color=WITH, transform=axes[1].transAxes, ha="right"
         )
-        title(figure, "The smoothest are on a plateau; at equal loss no rule holds")
+        title(figure, "The smoothest stand on a plateau; at 1 nat it depends")
     words = " ".join(
         f"β_eff without and with batch norm {head}, medians: {join(parts)}."
         for head, parts in said.items()
@@ -215,6 +261,7 @@ def fifty_layers(depth: Depth) -> FigureWithWords:
         "ReLU": (WITHOUT, "-"),
         "sigmoid, batch norm": (WITH, ":"),
         "ReLU, batch norm": (WITH, "-"),
+        "ReLU, shortcuts": (WITHOUT, "-."),
         "ReLU, batch norm, shortcuts": (WITH, "-."),
     }
     layers = np.arange(1, 51)
@@ -235,13 +282,17 @@ def fifty_layers(depth: Depth) -> FigureWithWords:
         ax.set_ylim(1e-6, 1e5)
         ax.set_xlabel("layer, from the input (left) to the output")
         ax.set_ylabel("‖∂J/∂w‖ over that of the last layer")
+        ax.text(
+            37, 2e-6, "← falls to\n    " + magnitude(depth.first_to_last("sigmoid")), fontsize=9.5
+        )
         ax.legend(loc="lower left", fontsize=9.5, handlelength=2.6)
         title(figure, "Batch norm saves the sigmoid's gradients and blows up ReLU's")
     words = (
         "Factor per layer towards the input, over 50 layers at the start: "
         + join([f"{depth.growth(name):.2f} with {name}" for name in drawn])
-        + f"; predicted for ReLU with batch norm {depth.predicted:.2f}. The first layer's "
-        f"gradient over the last one's: "
+        + f"; predicted for ReLU with batch norm {depth.predicted:.2f}, so "
+        f"{magnitude(depth.predicted**49)} in 49 layers. The first layer's gradient over the "
+        "last one's: "
         + join([f"{magnitude(depth.first_to_last(name))} with {name}" for name in depth.norms])
     )
     return FigureWithWords(figure, words + ".", depth.card)

@@ -24,6 +24,7 @@ from bncourse.chapters.common import (
     train_digits,
 )
 from bncourse.chapters.gaussian import gaussian_mean, relu, sigmoid
+from bncourse.chapters.intuition import landscape
 from bncourse.chapters.measured import measured, merge, take_down, taking_down
 from bncourse.chapters.stored import StoredRun
 from bncourse.data import Digits, load_digits
@@ -571,7 +572,15 @@ def note_down(activation: str, arm: str, inputs: str, rate: float, steps: int, s
     )
 
 
-def half_steps(seed: int, activation: str, inputs: str, behind: str, rate: float) -> float:
+def half_steps(
+    seed: int,
+    activation: str,
+    inputs: str,
+    behind: str,
+    rate: float,
+    gain: float = 1.0,
+    at_most: int = 100,
+) -> float:
     """Return the steps to 90 % of the test images with a half of batch norm behind each hidden w.
 
     Parameters
@@ -586,18 +595,24 @@ def half_steps(seed: int, activation: str, inputs: str, behind: str, rate: float
         `NOTHING`, `DIVISION`, `SUBTRACTION` or `BOTH`.
     rate : float
         Learning rate.
+    gain : float
+        Factor on the initial hidden weights.
+    at_most : int
+        Steps.
 
     Returns
     -------
     float
-        Counted every step; infinity if 100 were not enough.
+        Counted every step; infinity if `at_most` were not enough.
     """
-    note_down(activation, behind, inputs, rate, 100, seed)
+    note_down(activation, behind, inputs, rate, at_most, seed)
+    if gain != 1.0:
+        take_down(gain=gain)
     kind, digits = ACTIVATIONS[activation], inputs_of(inputs)
     weights, order = np.random.default_rng(seed).spawn(2)
     layers: list[Layer] = []
     for n_in, n in zip(SIZES[:-2], SIZES[1:-1], strict=True):
-        layers.append(Dense(n_in, n, behind == NOTHING, init=INIT[kind], rng=weights))
+        layers.append(Dense(n_in, n, behind == NOTHING, init=INIT[kind], gain=gain, rng=weights))
         if behind == SUBTRACTION:
             layers += [Centre(), Shift(n)]
         elif behind == DIVISION:
@@ -612,7 +627,7 @@ def half_steps(seed: int, activation: str, inputs: str, behind: str, rate: float
         return bool(np.mean(logits.argmax(axis=1) == digits.y_test) >= GOOD)
 
     with np.errstate(over="ignore", invalid="ignore"):
-        return steps_until(net, digits, rate, order, good, 100)
+        return steps_until(net, digits, rate, order, good, at_most)
 
 
 def steps_until(
@@ -754,6 +769,9 @@ DESCENTS = {
 #: Losses at which two networks are compared, and the step at which they are too, in nats.
 LOSSES = (1.5, 1.0, 0.5)
 AT_STEP = 50
+#: And how many gradients are walked; the first of them where none is named.
+ETAS = (0.1, 0.3, 1.0)
+LONGER = tuple(f", η {eta:g}" for eta in ETAS[1:])
 
 
 def descent(seed: int, network: str, batch_norm: bool) -> dict[str, float]:
@@ -775,7 +793,8 @@ def descent(seed: int, network: str, batch_norm: bool) -> dict[str, float]:
         images, counted every step. ``"step 50"`` and ``"loss at step 50"``: the gradient's change
         per unit of length over one step of η = 0.1, on the first 60 training images, and their
         loss, after 50 steps. ``"loss 1.5"``, … : that change when their loss was first below 1.5
-        nats, looked at every 2 steps. Infinity for what 1,000 steps don't reach.
+        nats, looked at every 2 steps; ``"loss 1.5, η 0.3"``, … : with a longer step. Infinity for
+        what 1,000 steps don't reach.
     """
     setting = DESCENTS[network]
     kind, digits = ACTIVATIONS[setting.activation], inputs_of(setting.inputs)
@@ -788,8 +807,8 @@ def descent(seed: int, network: str, batch_norm: bool) -> dict[str, float]:
     x, y = digits.x_train[:BATCH_SIZE], digits.y_train[:BATCH_SIZE]
     found = dict.fromkeys([*(f"loss {level}" for level in LOSSES), "steps"], float("inf"))
 
-    def change() -> float:
-        return float(walk_along_gradient(net, x, y, np.array([0.1])).smoothness[0])
+    def change() -> list[float]:
+        return list(map(float, walk_along_gradient(net, x, y, np.array(ETAS)).smoothness))
 
     def look(history: History) -> bool:
         step = history.steps
@@ -799,9 +818,11 @@ def descent(seed: int, network: str, batch_norm: bool) -> dict[str, float]:
             loss = loss_and_gradient(net, x, y)[0]
             for level in LOSSES:
                 if loss < level and np.isinf(found[f"loss {level}"]):
-                    found[f"loss {level}"] = change()
+                    found[f"loss {level}"], *longer = change()
+                    for eta, value in zip(LONGER, longer, strict=True):
+                        found[f"loss {level}{eta}"] = value
             if step == AT_STEP:
-                found[f"step {AT_STEP}"], found[f"loss at step {AT_STEP}"] = change(), loss
+                found[f"step {AT_STEP}"], found[f"loss at step {AT_STEP}"] = change()[0], loss
         return step >= AT_STEP and all(map(np.isfinite, found.values()))
 
     train(
@@ -1166,10 +1187,10 @@ class Descents:
     "norm saves?",
     control="The same weights and batches without batch norm, paired by seed, at the same rate: "
     "0.1 for ReLU and tanh, 1 for the sigmoid. Smoothness after the same number of steps, and at "
-    "the same loss.",
+    "the same losses.",
     mode="Gradients and losses in training mode, smoothness on the first 60 training images with "
-    "one step of 0.1. Test accuracy with the statistics of the whole training set, after every "
-    "step.",
+    "one step of 0.1, 0.3 or 1. Test accuracy with the statistics of the whole training set, "
+    "after every step.",
 )
 def descents(seeds: Sequence[int] | None = None) -> Descents:
     """Return the stored runs."""
@@ -1214,9 +1235,8 @@ class Shaken:
 )
 def shaken_networks(seeds: Sequence[int] | None = None) -> Shaken:
     """Return the stored runs."""
-    stored = SHAKE.load(seeds)
     found: dict[tuple[str, float, str], dict[str, list[float]]] = {}
-    for run in stored.runs:
+    for run in [*SHAKE.load(seeds).runs, *SHAKE_STANDARDISED.load(seeds).runs]:
         key = run.settings["arm"], run.settings["rate"], run.settings["inputs"]
         values = found.setdefault(key, {"steps": [], "drift": []})
         for name in values:
@@ -1435,10 +1455,10 @@ class Verdicts:
     mode="As the cards of the experiments say.",
 )
 def verdicts(
-    ranking: Mapping[str, int],
-    halved: Halves,
-    rates: TanhRates,
+    ranking: Mapping[str, int | str],
+    halved: HalvesByRate,
     descended: Descents,
+    shifted: GradientShifts,
     shook: Shaken,
     plain_and_best: Sequence[float],
     lengths: Held,
@@ -1450,11 +1470,11 @@ def verdicts(
     ----------
     ranking : mapping of str to int
         For each of `USUAL` its rank.
-    halved, rates, descended, shook, lengths, deep
+    halved, descended, shifted, shook, lengths, deep
         The results of the page.
     plain_and_best : sequence of float
         Median steps of the modern network: without batch norm at its best rate, with batch norm
-        at that rate, with batch norm at its own best rate.
+        at that rate, with batch norm at its own best rate; without and with it at rate 0.5.
 
     Returns
     -------
@@ -1462,13 +1482,18 @@ def verdicts(
     """
     if set(ranking) != set(USUAL):
         raise ValueError(f"ranking: expected the reasons {USUAL}, got {tuple(ranking)}")
-    for result in (halved, rates, descended, shook, lengths, deep):
+    for result in (halved, descended, shifted, shook, lengths, deep):
         if result.card is not None:
             merge({name: list(values) for name, values in result.card.settings.items()})
 
-    raw = {arm: halved.steps["ReLU", RAW, arm] for arm in (NOTHING, SUBTRACTION, BOTH)}
-    best = [rates.median(STANDARDISED, bn, rates.best(STANDARDISED, bn)) for bn in (False, True)]
-    by_the_mean = np.isinf(min(raw[NOTHING])) and np.isfinite(max(raw[SUBTRACTION]))
+    arms = (NOTHING, DIVISION, SUBTRACTION, BOTH)
+    raw = [halved.told("ReLU", RAW, arm) for arm in arms]
+    small = [f"{np.median(halved.steps['ReLU', RAW, arm, 0.1]):.0f}" for arm in arms]
+    _, half, other, both = (
+        float(np.median(halved.steps["ReLU", RAW, arm, halved.best("ReLU", RAW, arm)]))
+        for arm in arms
+    )
+    by_the_mean = other - both < 0.25 * (half - both)
 
     quiet, plain, once = (
         shook.steps(arm, 0.1)
@@ -1477,13 +1502,23 @@ def verdicts(
     drifts = [shook.drift(arm, 0.1) for arm in ("no batch norm", "batch norm, shaken, level 1")]
     tolerated = drifts[1] > drifts[0] and all(a < b for a, b in zip(once, plain, strict=True))
 
-    networks = ("ReLU", "tanh", "sigmoid")
-    smoother = [float(np.median(descended.ratios(name, "loss 1.0"))) for name in networks]
-    saved = [float(np.median(descended.ratios(name, "steps"))) for name in networks]
-    in_order = np.array_equal(np.argsort(smoother), np.argsort(saved))
+    # The network that decides: faster with batch norm on each seed, never smoother or steadier.
+    judge = "tanh, standardised"
+    faster = bool((descended.ratios(judge, "steps") > 1).all())
+    keys = [f"loss {level}{eta}" for level in LOSSES for eta in ("", *LONGER)]
+    rougher = faster and all((descended.ratios(judge, key) < 1).all() for key in keys)
+    moves = [shifted.values[judge, 0.1, bn] for bn in (False, True)]
+    shakier = faster and all(
+        a < b for key in moves[0] for a, b in zip(moves[0][key], moves[1][key], strict=True)
+    )
+    saved = [descended.median(judge, bn, "steps") for bn in (False, True)]
+    betas = [descended.median(judge, bn, "loss 1.0") for bn in (False, True)]
+    shift = [shifted.median(judge, 0.1, bn, "layer 3, 1 to 0.5 nat") for bn in (False, True)]
+    relu = [descended.median("ReLU", bn, "loss 1.0") for bn in (False, True)]
 
-    without, same, own = plain_and_best
+    without, same, own, plain_half, normed_half = plain_and_best
     share = np.log(without / same) / np.log(without / own)
+    partly = 0.25 < share < 0.75 and np.isfinite(plain_half) and normed_half < 1.1 * own
     at_five = [float(np.median(lengths.values[5.0, kind])) for kind in (FREE, AT_START, AT_END)]
     at_three = [float(np.median(lengths.values[3.0, kind])) for kind in (FREE, AT_START)]
     growth = {name: deep.growth(name) for name in DEEP}
@@ -1492,38 +1527,36 @@ def verdicts(
         [
             "The bowl is rounder",
             str(ranking["scale"]),
-            f"ReLU, raw pixels, rate 1: {told(raw[NOTHING])} with neither half, "
-            f"{told(raw[SUBTRACTION])} with the subtraction, {told(raw[BOTH])} with both. tanh, "
-            f"standardised, best rates: {best[0]:.0f} without, {best[1]:.0f} with.",
-            "holds on raw pixels, by the mean" if by_the_mean else "open",
-            "Standardised inputs that leave the gain of the best rates as large as raw ones do.",
+            f"ReLU, raw pixels, each at its best rate: neither half {raw[0]}, division {raw[1]}, "
+            f"subtraction {raw[2]}, both {raw[3]}. All at 0.1: {', '.join(small)}.",
+            "holds on raw pixels at large rates, by the mean" if by_the_mean else "open",
+            "If the division alone, at its best rate, got as far as both halves on raw pixels.",
         ],
         [
             "Later layers see less change",
             str(ranking["stability"]),
-            f"Level 1, rate 0.1: drift {drifts[1]:.2f}, without batch norm {drifts[0]:.2f}; steps "
-            f"{told(once)}, without {told(plain)}, unshaken {told(quiet)}.",
-            "not needed for the gain; worth something" if tolerated else "open",
-            "Shifts no larger than the plain network's own that take the whole gain.",
+            f"tanh, standardised, rate 0.1: gradient shift {shift[0]:.2f} without, {shift[1]:.2f} "
+            f"with; steps {saved[0]:.0f} and {saved[1]:.0f}. ReLU, raw, rate 0.1, shaken at level "
+            f"1: drift {drifts[1]:.2f}, plain {drifts[0]:.2f}; steps {told(once)}, plain "
+            f"{told(plain)}, unshaken {told(quiet)}.",
+            "not needed for the gain; worth something" if tolerated and shakier else "open",
+            "If lasting movements, no larger than the plain network's own, took the whole gain.",
         ],
         [
             "The landscape is smoother",
             str(ranking["smoothness"]),
-            "At 1 nat, smoother by a factor of "
-            + ", ".join(f"{v:.1f} ({n})" for v, n in zip(smoother, networks, strict=True))
-            + "; steps saved by "
-            + ", ".join(f"{v:.1f}" for v in saved)
-            + ".",
-            "goes with the gain" if in_order else "true of some, does not go with the gain",
-            "A measure of smoothness that orders these networks as their gains do.",
+            f"β_eff at 1 nat, η = 0.1: tanh, standardised, {betas[0]:.1f} without, {betas[1]:.1f} "
+            f"with; ReLU, raw, {relu[0]:.1f} and {relu[1]:.1f}.",
+            "true of some, not needed for the gain" if rougher else "open",
+            "If a measure that doesn't depend on the weights' lengths found tanh smoother there.",
         ],
         [
             "It allows larger rates",
             "",
             f"ReLU, standardised: {without:g} steps without, {same:g} with it at the same rate, "
-            f"{own:g} at its best.",
-            "about half of it, in this network" if 0.25 < share < 0.75 else "open",
-            "A network with all of its gain, or none, left at the plain one's best rate.",
+            f"{own:g} at its best. At rate 0.5 {plain_half:g} and {normed_half:g}.",
+            "some of it, in this network" if partly else "open",
+            "If batch norm saved nothing at any rate at which the plain network trains.",
         ],
         [
             "It tunes the rate by itself",
@@ -1532,7 +1565,7 @@ def verdicts(
             f"length, {at_five[2]:.2f} at the end's; at rate 3 {at_three[0]:.2f} and "
             f"{at_three[1]:.2f}.",
             "moves the edge" if at_five[0] - at_five[1] > 0.3 else "open",
-            "A gain from it at a rate at which the held weights train as well.",
+            "If weights held at their first length trained more slowly at small rates, too.",
         ],
         [
             "It keeps gradients alive in deep networks",
@@ -1543,7 +1576,7 @@ def verdicts(
             "true of sigmoids; with ReLU it is the other way round"
             if growth["ReLU, batch norm"] > 1.1 > growth["sigmoid, batch norm"]
             else "open",
-            "The same networks after some steps of training (page 5.3).",
+            "If these factors were gone after some steps of training (page 5.3).",
         ],
     ]
     return Verdicts(rows)
@@ -1567,6 +1600,232 @@ def one_network(
         "training set.",
         taken,
     )
+
+
+#: Arms that say how far the halves of batch norm carry: at a smaller rate, or from larger weights.
+MORE_HALVES = StoredRun(
+    "more_halves",
+    half_steps,
+    [
+        *(
+            {"activation": kind, "inputs": CENTRED, "behind": NOTHING, "rate": rate}
+            for kind in ("ReLU", "tanh")
+            for rate in (0.1, 0.3)
+        ),
+        *(
+            {"activation": "sigmoid", "inputs": RAW, "behind": behind, "rate": rate}
+            | {"gain": gain, "at_most": 400}
+            for behind, rate, gain in (
+                (NOTHING, 1.0, 4.0),
+                (DIVISION, 0.3, 1.0),
+                (SUBTRACTION, 1.0, 1.0),
+                (SUBTRACTION, 1.0, 4.0),
+            )
+        ),
+    ],
+    FIVE,
+    tolerance=30.0,
+)
+
+#: When the gradient shift is averaged: over first steps, or while the batch's loss is in a band.
+WINDOWS = ("steps 1 to 10", "steps 1 to 60", "1.5 to 1 nat", "1 to 0.5 nat")
+
+
+def shifts(seed: int, network: str, batch_norm: bool, rate: float) -> dict[str, float]:
+    """Train one network, and measure the gradient shift of its later hidden layers.
+
+    Parameters
+    ----------
+    seed : int
+        Of weights and batches.
+    network : str
+        One of `DESCENTS`.
+    batch_norm : bool
+        With or without.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    dict of str to float
+        ``"layer 2, steps 1 to 10"``, …: the mean, over the steps of each of `WINDOWS`, of how far
+        that layer's gradient moves when the layers before it make their step, over its length.
+    """
+    setting = DESCENTS[network]
+    kind, digits = ACTIVATIONS[setting.activation], inputs_of(setting.inputs)
+    name = "with batch norm" if batch_norm else "without batch norm"
+    note_down(setting.activation, name, setting.inputs, rate, 1000, seed)
+    weights, order = np.random.default_rng(seed).spawn(2)
+    norm = BatchNorm if batch_norm else None
+    net = mlp(SIZES, kind, norm, init=INIT[kind], gain=setting.gain, rng=weights)
+    dense = [layer for layer in net.layers if isinstance(layer, Dense)][1:-1]
+    starts, start = [], 0
+    for layer in net.layers:
+        if any(layer is later for later in dense):
+            starts.append(start)
+        start += sum(p.size for p in layer.params.values())
+    seen: dict[str, list[float]] = {}
+    for step in range(1, 1001):
+        batch = order.permutation(len(digits.x_train))[:BATCH_SIZE]
+        x, y = digits.x_train[batch], digits.y_train[batch]
+        loss = backpropagate(net, x, y)
+        gradient = net.dtheta.copy()
+        windows = [
+            window
+            for window, inside in zip(
+                WINDOWS,
+                (step <= 10, step <= 60, 1.0 < loss <= 1.5, 0.5 < loss <= 1.0),
+                strict=True,
+            )
+            if inside
+        ]
+        if windows:
+            theta, own = net.theta.copy(), [layer.grads["w"].copy() for layer in dense]
+            for k, (layer, g, end) in enumerate(zip(dense, own, starts, strict=True), 2):
+                net.theta[:end] -= rate * gradient[:end]
+                backpropagate(net, x, y)
+                moved = float(np.linalg.norm(g - layer.grads["w"]) / np.linalg.norm(g))
+                net.theta[...] = theta
+                for window in windows:
+                    seen.setdefault(f"layer {k}, {window}", []).append(moved)
+        net.theta -= rate * gradient
+        if step >= 60 and loss < 0.4:
+            break
+    return {key: float(np.mean(values)) for key, values in seen.items()}
+
+
+SHIFTS = StoredRun(
+    "shifts",
+    shifts,
+    [
+        {"network": network, "batch_norm": bn, "rate": rate}
+        for network, rate in (
+            ("ReLU", 0.1),
+            ("tanh", 0.1),
+            ("tanh", 0.3),
+            ("tanh, standardised", 0.1),
+            ("sigmoid", 1.0),
+        )
+        for bn in (False, True)
+    ],
+    FIVE,
+    tolerance=0.5,
+)
+
+
+#: The rates of `landscape.HALVES` for ReLU and tanh, of which the best is taken.
+HALF_RATES = (0.1, 0.3, 1.0)
+
+
+@dataclass(frozen=True)
+class HalvesByRate:
+    """Steps to 90 % with halves of batch norm at several rates.
+
+    Attributes
+    ----------
+    steps : dict of (str, str, str, float) to list of float
+        By activation, inputs, what stands behind each hidden w, and the rate: one value a seed.
+    sigmoid : list of (str, float, float, list of float)
+        What stands behind each hidden w of a sigmoid network on raw pixels, the rate, the factor
+        on the initial weights, and the steps, at most 400.
+    card : Card
+    """
+
+    steps: dict[tuple[str, str, str, float], list[float]]
+    sigmoid: list[tuple[str, float, float, list[float]]]
+    card: Card | None = None
+
+    def best(self, activation: str, inputs: str, behind: str) -> float:
+        """Return the rate with the lowest median, the smaller one of two equals."""
+        return min(
+            HALF_RATES,
+            key=lambda rate: (np.median(self.steps[activation, inputs, behind, rate]), rate),
+        )
+
+    def told(self, activation: str, inputs: str, behind: str) -> str:
+        """Return the steps at the best rate, and that rate."""
+        rate = self.best(activation, inputs, behind)
+        return f"{told(self.steps[activation, inputs, behind, rate])} at {rate:g}"
+
+
+@measured(
+    question="How far does each half of batch norm carry at a small rate, and at its best one?",
+    control="The same weights and batches with neither half and with both, and with each pixel's "
+    "mean subtracted once; standardised pixels; for the sigmoid, initial weights four times as "
+    "large.",
+    mode="Test accuracy with the statistics of the whole test set as one batch, after every step.",
+)
+def halves_by_rate(seeds: Sequence[int] | None = None) -> HalvesByRate:
+    """Return the stored runs of this page and of page 5.2."""
+    names = dict(zip(landscape.ARMS, (NOTHING, SUBTRACTION, DIVISION, BOTH), strict=True))
+    found: dict[tuple[str, str, str, float], list[float]] = {}
+    sigmoid: dict[tuple[str, float, float], list[float]] = {}
+    for run in landscape.HALVES.load(seeds).runs:
+        s = run.settings
+        if s["setting"] in ("ReLU", "tanh"):
+            inputs = STANDARDISED if s["standardized"] else RAW
+            key = s["setting"], inputs, names[s["arm"]], s["rate"]
+            found.setdefault(key, []).append(run.result)
+        elif s["arm"] == "both" and s["rate"] == 1.0 and not s["standardized"]:
+            sigmoid.setdefault((BOTH, 1.0, 1.0), []).append(run.result)
+    for run in [*HALVES.load(seeds).runs, *MORE_HALVES.load(seeds).runs]:
+        s = run.settings
+        if s["inputs"] == CENTRED:
+            key = s["activation"], CENTRED, s["behind"], s["rate"]
+            found.setdefault(key, []).append(run.result)
+        elif "gain" in s:
+            sigmoid.setdefault((s["behind"], s["rate"], s["gain"]), []).append(run.result)
+    return HalvesByRate(found, [(*key, steps) for key, steps in sigmoid.items()])
+
+
+@dataclass(frozen=True)
+class GradientShifts:
+    """The gradient shift of layers 2 and 3, over first steps and at equal loss.
+
+    Attributes
+    ----------
+    values : dict of (str, float, bool) to dict of str to list of float
+        By the network, the rate and batch norm: each quantity of `shifts`, one value a seed.
+    card : Card
+    """
+
+    values: dict[tuple[str, float, bool], dict[str, list[float]]]
+    card: Card | None = None
+
+    def median(self, network: str, rate: float, batch_norm: bool, key: str) -> float:
+        """Return the median over the seeds."""
+        return float(np.median(self.values[network, rate, batch_norm][key]))
+
+
+@measured(
+    question="By how much does a layer's gradient move when the layers before it make their step?",
+    control="The same weights and batches without batch norm, at the same rate; over the same "
+    "steps, and at the same losses.",
+    mode="Gradients and losses in training mode, on the batch of the step.",
+)
+def gradient_shifts(seeds: Sequence[int] | None = None) -> GradientShifts:
+    """Return the stored runs."""
+    found: dict[tuple[str, float, bool], dict[str, list[float]]] = {}
+    for run in SHIFTS.load(seeds).runs:
+        s = run.settings
+        values = found.setdefault((s["network"], s["rate"], s["batch_norm"]), {})
+        for key, value in run.result.items():
+            values.setdefault(key, []).append(value)
+    return GradientShifts(found)
+
+
+#: The arms of `SHAKE` on standardised pixels at its other rates.
+SHAKE_STANDARDISED = StoredRun(
+    "shake_standardised",
+    shaken,
+    {
+        "arm": list(SHAKEN),
+        "rate": SHAKE_RATES[1:],
+        "inputs": [STANDARDISED],
+    },
+    FIVE,
+    tolerance=12.0,
+)
 
 
 # --- 5.3, Look through fifty layers
