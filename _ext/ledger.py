@@ -272,7 +272,7 @@ class CorrectionsDirective(_LedgerDirective):
         last = _paragraph(
             nodes.Text(
                 f"Of the {len(claims)} claims that belong to this chapter, {tail} correct "
-                "as they stand. All are listed in "
+                f"as {'it stands' if correct == 1 else 'they stand'}. All are listed in "
             ),
             evidence("", "Corrections to the notes", page=PAGE, owner="the list"),
             nodes.Text("."),
