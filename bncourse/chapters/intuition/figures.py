@@ -356,7 +356,7 @@ def shaken_dots(level: float = 1.0, seed: int = 0) -> FigureWithWords:
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel("what the ReLU receives")
-        title(figure, "The ruler is shaken: all dots move together, and anew at each step")
+        title(figure, "The ruler is shaken: all dots move together")
     words = (
         f"The dots 1, 3, 5 and 7 read {join([f'{value:.2f}' for value in still])}. Shaken at "
         f"level {level:g}, all four are moved by {join([f'{shift:+.2f}' for shift in shifts])} in "

@@ -1539,7 +1539,7 @@ def verdicts(
             f"with; steps {saved[0]:.0f} and {saved[1]:.0f}. ReLU, raw, rate 0.1, shaken at level "
             f"1: drift {drifts[1]:.2f}, plain {drifts[0]:.2f}; steps {told(once)}, plain "
             f"{told(plain)}, unshaken {told(quiet)}.",
-            "not needed for the gain; worth something" if tolerated and shakier else "open",
+            "not needed in some settings; worth something" if tolerated and shakier else "open",
             "If lasting movements, no larger than the plain network's own, took the whole gain.",
         ],
         [
