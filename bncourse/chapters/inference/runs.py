@@ -1520,7 +1520,7 @@ def tune(
     return net
 
 
-@functools.cache
+# Not cached: what a run is made of would depend on which run came before.
 def _before_tuning(seed: int, batch_norm: bool) -> Sequential:
     """Return the network that 6.2 trains on; it has not seen the last `KEPT` images."""
     digits = load_digits()
