@@ -187,10 +187,12 @@ def test_the_setting_is_in_the_address_and_a_link_sets_it(browser, server, way):
         # A link in the text, in a folded answer.
         visit.page.get_by_text("What you should have found").first.click()
         visit.page.get_by_role("link", name="a stretch by 3 and a slide by −8").click()
-        visit.page.wait_for_function("() => location.hash.includes('stored')")
-        linked = words_of(visit.page)
-        assert "Stretched by 3 and slid by −8" in linked
-        assert linked != moved
+        visit.page.wait_for_function(
+            "() => document.querySelector('figure.explorable figcaption')"
+            ".textContent.includes('Stretched by 3 and slid by −8')"
+        )
+        assert "stored" in visit.page.evaluate("location.hash")
+        assert words_of(visit.page) != moved
         assert visit.complaints == []
     with Visit(browser, kept) as visit:
         assert words_of(visit.page) == moved

@@ -48,7 +48,7 @@ def anchored(visit):
     """Every link into the page leads somewhere."""
     missing = visit.page.evaluate(
         "[...document.querySelectorAll('a[href^=\"#\"]')]"
-        ".map(a => decodeURIComponent(a.getAttribute('href').slice(1)))"
+        ".map(a => decodeURIComponent(a.getAttribute('href').slice(1)).split('=')[0])"
         ".filter(id => id && !document.getElementById(id))"
     )
     assert missing == []
