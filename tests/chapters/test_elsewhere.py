@@ -214,11 +214,11 @@ TOLD = {
     "With batches of two, batch norm does harm": "holds",
     "With batches of one class each, batch norm does harm": "holds",
     "A prediction that depends on its batch-mates fails on a batch of one class": "holds",
-    "By gradients, later layers see less shift, for ReLU": "weaker",
+    "Over 60 steps the gradient shift is smaller, for ReLU": "weaker",
     "Batch norm with noise on it drifts more than no batch norm": "holds",
     "With that noise, batch norm trains in fewer steps than none without noise": "not",
     "Without batch norm the same noise slows training": "holds",
-    "The landscape is rougher, for the sigmoid": "not",
+    "After equally many steps the landscape is rougher, for the sigmoid": "not",
     "At rate 5, training with batch norm needs weights that may grow": "not",
     "On few examples, ghost batches of 8 are level with no batch norm": "not",
 }

@@ -572,7 +572,7 @@ ROWS = (
     ),
     Row(
         5,
-        "By gradients, later layers see less shift, for ReLU",
+        "Over 60 steps the gradient shift is smaller, for ReLU",
         "shift",
         gradient_shift,
         _without(**RELU, steps=60),
@@ -581,7 +581,7 @@ ROWS = (
     ),
     Row(
         5,
-        "By gradients, later layers see more shift, for the sigmoid",
+        "Over 60 steps the gradient shift is larger, for the sigmoid",
         "shift",
         gradient_shift,
         _with(activation="sigmoid", steps=60),
@@ -616,7 +616,7 @@ ROWS = (
     ),
     Row(
         5,
-        "The landscape is smoother, for ReLU",
+        "After equally many steps the landscape is smoother, for ReLU",
         "β",
         smoothness,
         _without(**RELU, steps=100),
@@ -625,7 +625,7 @@ ROWS = (
     ),
     Row(
         5,
-        "The landscape is rougher, for the sigmoid",
+        "After equally many steps the landscape is rougher, for the sigmoid",
         "β",
         smoothness,
         _with(activation="sigmoid", steps=100),
