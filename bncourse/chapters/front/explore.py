@@ -47,9 +47,9 @@ def said(found: Neighbours, company: str, network: str) -> str:
 def draw_neighbours(found: Neighbours, company: str, network: str) -> FigureWithWords:
     """Draw one image of a 0, its neighbours, and what a network says of it."""
     shares, answers = found.probabilities[network, company], found.answers[network, company]
-    colour = WITH if network == NETWORKS[0] else WITHOUT
+    colour = WITHOUT if network == NETWORKS[2] else WITH
     with style():
-        figure, axes = new_figure(4.4, 3.9, 2, 2, height_ratios=(1.15, 1))
+        figure, axes = new_figure(4.4, 3.45, 2, 2, height_ratios=(1.1, 1))
         _show(axes[0, 0], found.image[None], "the image")
         _show(axes[0, 1], found.mates[company], "its neighbours")
         for ax in axes[1]:

@@ -18,7 +18,12 @@ from bncourse.statistics import layer_outputs
 
 #: Who stands beside the image.
 COMPANIES = ("nine other digits", "nine other zeros", "nobody")
-NETWORKS = ("with batch norm, training mode", "without batch norm")
+#: The first two are one network, asked in two modes.
+NETWORKS = (
+    "with batch norm, training mode",
+    "with batch norm, evaluation mode",
+    "without batch norm",
+)
 LABEL = 0
 MATES = 9
 
@@ -66,10 +71,11 @@ def draw_mates(rng: np.random.Generator, digits: Digits, company: str, image: in
     return digits.x_test[chosen]
 
 
-def answer(net: Sequential, image: Floats, mates: Floats) -> Floats:
-    """Return the probabilities of one image's classes, beside its mates, in training mode."""
+def answer(net: Sequential, image: Floats, mates: Floats, network: str) -> Floats:
+    """Return the probabilities of one image's classes, beside its mates, in one of the modes."""
     batch = np.concatenate([image[None], mates])
-    logits = layer_outputs(net, batch, statistics="batch")[-1][0]
+    statistics = "running" if network == NETWORKS[1] else "batch"
+    logits = layer_outputs(net, batch, statistics=statistics)[-1][0]
     e = np.exp(logits - logits.max())
     shares: Floats = e / e.sum()
     return shares
@@ -78,7 +84,8 @@ def answer(net: Sequential, image: Floats, mates: Floats) -> Floats:
 @measured(
     question="Do an image's neighbours in the batch change what a network says of it?",
     control="The same networks without batch norm, the same image and the same neighbours.",
-    mode="Every answer in training mode: with the statistics of the ten images shown.",
+    mode="In training mode by the statistics of the ten images shown, in evaluation mode by the "
+    "running averages of training.",
 )
 def neighbours(seeds: Sequence[int] = range(5), draws: int = 20, steps: int = 480) -> Neighbours:
     """Ask trained networks for one image of a 0 in several companies, and for every test image.
@@ -112,15 +119,17 @@ def neighbours(seeds: Sequence[int] = range(5), draws: int = 20, steps: int = 48
     answers = {cell: np.zeros(10, int) for cell in cells}
     right = dict.fromkeys(cells, 0.0)
     for seed in seeds:
-        for network in NETWORKS:
-            net, _ = train_digits(seed, ReLU, network == NETWORKS[0], 0.1, steps)
+        nets = [train_digits(seed, ReLU, bn, 0.1, steps)[0] for bn in (True, False)]
+        for network, net in zip(NETWORKS, (nets[0], *nets), strict=True):
             for company in COMPANIES:
                 cell = network, company
-                said = [answer(net, digits.x_test[zero], mates) for mates in drawn[company]]
+                said = [
+                    answer(net, digits.x_test[zero], mates, network) for mates in drawn[company]
+                ]
                 probabilities.setdefault(cell, said[0])
                 answers[cell] += np.bincount(np.argmax(said, axis=1), minlength=10)
                 each = [
-                    answer(net, x, mates).argmax()
+                    answer(net, x, mates, network).argmax()
                     for x, mates in zip(digits.x_test, of_each[company], strict=True)
                 ]
                 right[cell] += float(np.mean(each == digits.y_test)) / len(seeds)
