@@ -91,7 +91,9 @@ practice: $(STAMP) ## write the practice notebooks of the exercises in the chapt
 pdf: $(VENV)/.browser book ## print the whole book as _build/pdf/batch-normalization.pdf
 	$(BIN)/python tools/pdf.py
 
-release: pdf ## put HTML, PDF, wheel and checksums into dist/ (RELEASING.md)
+release: $(STAMP) ## put HTML, PDF, wheel and checksums into dist/ (RELEASING.md)
+	rm -rf _build
+	$(MAKE) pdf
 	$(BIN)/python tools/maintain/release.py
 
 student: $(STAMP) ## begin as a student: the wheel in a fresh environment (PYTHON=… for another one)
@@ -150,4 +152,4 @@ requirements: $(VENV)/.maintain ## compile requirements.txt (UPGRADE=--upgrade f
 		-o requirements.txt --universal --python-version 3.11 --quiet $(UPGRADE)
 
 clean: ## remove what was built, and the environments
-	rm -rf _build dist .venv* .mutants
+	rm -rf _build build dist .venv* .mutants

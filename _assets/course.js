@@ -91,7 +91,8 @@
     return Number((inputs.find((input) => input.checked) ?? inputs[0]).value);
   };
   for (const [id, figure] of explorables) {
-    figure.addEventListener("input", () => {
+    // When a slider is let go: browsers refuse to write the address a hundred times in a row.
+    figure.addEventListener("change", () => {
       const state = partsOf(figure).map((part) => encodeURIComponent(part.texts[placeOf(part)]));
       history.replaceState(null, "", `#${id}=${state.join("&")}`);
     });
@@ -100,7 +101,8 @@
     const [, id, state] = location.hash.match(/^#(fig-[^=]+)=(.*)$/) ?? [];
     const figure = explorables.get(id);
     if (!figure) return;
-    const values = state.split("&").map(decodeURIComponent);
+    let values;
+    try { values = state.split("&").map(decodeURIComponent); } catch { return; }
     partsOf(figure).forEach(({ texts, inputs }, k) => {
       const place = texts.indexOf(values[k]);
       if (place < 0) return;

@@ -214,6 +214,8 @@ def version(folder: Path) -> str:
     """Return the package's version, and the commit if the book is built from a repository."""
     source = (folder / "bncourse" / "__init__.py").read_text(encoding="utf-8")
     text = "Version " + re.findall(r'^__version__ = "(.+)"', source, re.MULTILINE)[0]
+    if not (folder / ".git").exists():
+        return text  # an unpacked archive, perhaps inside another repository
     try:
         said = subprocess.run(
             ["git", "-C", folder, "rev-parse", "--short", "HEAD"],
@@ -222,12 +224,12 @@ def version(folder: Path) -> str:
             check=True,
         )
     except (OSError, subprocess.CalledProcessError):
-        return text  # an unpacked archive
+        return text
     return f"{text}, commit {said.stdout.strip()}"
 
 
-def set_credit(app: Sphinx) -> None:
-    """Let the footer know title and version."""
+def set_credit(app: Sphinx, config: Config) -> None:
+    """Let the footer know title and version, before Sphinx asks what has changed."""
     if Path(app.confdir, "bncourse").is_dir():
         title = app.config.html_title or app.config.project
         app.config.html_context |= {
@@ -298,7 +300,7 @@ def write_not_found(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.connect("config-inited", set_address)
-    app.connect("builder-inited", set_credit)
+    app.connect("config-inited", set_credit)
     app.connect("html-page-context", add_tags)
     app.connect("build-finished", write_front_door)
     app.connect("build-finished", write_not_found)

@@ -1,7 +1,7 @@
 """The chapters with their keys and pages, and the pages that the book has: the one list of them.
 
-A key names a chapter's folder, its tests and its commands. The deeper pages have their names
-before they are written, so that an address, once it is in a link or in the ledger, stays.
+A key names a chapter's folder, its tests and its commands. A page keeps its name, so that an
+address, once it is in a link or in the ledger, stays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Chapter:
     notebook : str
         Its core page, in ``book/``, without the ending.
     deeper : tuple of str
-        Its deeper pages, written or only planned, in their order.
+        Its deeper pages, in their order.
     """
 
     key: str

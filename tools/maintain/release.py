@@ -20,6 +20,8 @@ DIST = ROOT / "dist"
 
 def wheel(folder: Path) -> Path:
     """Build the package's wheel into a folder."""
+    # What an earlier build left there would come along.
+    shutil.rmtree(ROOT / "build", ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     subprocess.run(
         [*pip, "--no-deps", "--no-build-isolation", "-w", folder, ROOT], check=True, cwd=ROOT

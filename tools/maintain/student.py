@@ -1,6 +1,6 @@
 """Begin as a student does: the wheel in a fresh environment, and a chapter's notebook beside it.
 
-    make student                      with the Python of the repository
+    make student                      with the first Python that fits
     make student PYTHON=python3.13    with another one
 
 The notebook is executed in a folder where nothing else of the repository is, and JupyterLab is

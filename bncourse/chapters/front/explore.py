@@ -72,10 +72,12 @@ def words(found: Neighbours, company: str, network: str, shares: Floats, answers
     here = f"the image of a {LABEL} is taken for a {shares.argmax()} ({shares.max():.2f})"
     if shares.max() < SHRUG:
         here = f"no digit gets more than {shares.max():.2f}"
+    # With nobody beside the image there is one answer a network.
+    networks = found.answers[network, COMPANIES[2]].sum()
     most = int(answers.argmax())
     others = "" if most == LABEL else f", {answers[most]} said {most}"
     return (
-        f"{beside}, {network}: {here}. Of {answers.sum()} answers by five networks, "
+        f"{beside}, {network}: {here}. Of {answers.sum()} answers by {networks} networks, "
         f"{answers[LABEL] or 'none'} said {LABEL}{others}."
     )
 

@@ -55,11 +55,6 @@ class Neighbours:
     right: dict[tuple[str, str], float]
     card: Card | None = None
 
-    @property
-    def draws(self) -> int:
-        """How many answers were counted among other digits."""
-        return int(self.answers[NETWORKS[0], COMPANIES[0]].sum())
-
 
 def draw_mates(rng: np.random.Generator, digits: Digits, company: str, image: int) -> Floats:
     """Draw nine test images to stand beside one of them: of other classes, or of its own."""

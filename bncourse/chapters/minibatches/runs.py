@@ -41,12 +41,6 @@ from bncourse.training import accuracy, train
 BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-def trained_network(seed: int = 0, steps: int = 200) -> Sequential:
-    """Return the book's ReLU network with batch norm after `steps` steps at rate 0.1."""
-    net, _ = train_digits(seed, ReLU, True, 0.1, steps)
-    return net
-
-
 class MeanVariance(NamedTuple):
     """Variance of the batch mean over many batches, in units of σ², averaged over units.
 
