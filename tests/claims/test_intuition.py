@@ -174,7 +174,7 @@ def test_c60_activations_are_not_normalised(digits):
     assert outputs[2].std(axis=0).max() < 0.3
 
 
-def test_c61_covariate_shift_falls_for_relu_rises_for_sigmoid():
+def test_c61_over_60_steps_the_shift_falls_for_relu_while_the_plain_sigmoid_waits():
     # Over the first 60 steps, in the last hidden layer: the plain sigmoid is on its plateau.
     shift = {
         act: [median(runs.gradient_shift(s, act, bn) for s in SEEDS) for bn in (False, True)]
