@@ -177,6 +177,8 @@ def _rewrite(thing: Tag, path: Path, pages: list[Path]) -> None:
         target, anchor = urldefrag(address)
         page = (path.parent / target).resolve() if target else path
         if page in pages:
+            # On paper an explorable has one setting: its link leads to it.
+            anchor = anchor.partition("=")[0]
             thing["href"] = f"#{page.stem}--{anchor}" if anchor else f"#{page.stem}"
         else:
             del thing["href"]
