@@ -1066,14 +1066,10 @@ def held_accuracy(seed: int, rate: float, length: str) -> float:
     weights, _ = np.random.default_rng(seed).spawn(2)
     start = [
         np.linalg.norm(layer.w, axis=1, keepdims=True)
-        for layer in _hidden(mlp(SIZES, ReLU, rng=weights))
+        for layer in hidden_layers(mlp(SIZES, ReLU, rng=weights))
     ]
     hold = {FREE: None, AT_START: start, AT_END: ends}[length]
     return _held(seed, rate, hold, digits)[0]
-
-
-def _hidden(net: Sequential) -> list[Dense]:
-    return [layer for layer in net.layers if isinstance(layer, Dense)][:-1]
 
 
 def _held(
@@ -1084,7 +1080,7 @@ def _held(
     net = mlp(SIZES, ReLU, rng=weights)
 
     def restore(_: History | None = None) -> None:
-        for layer, length in zip(_hidden(net), hold or [], strict=True):
+        for layer, length in zip(hidden_layers(net), hold or [], strict=True):
             layer.w *= length / np.linalg.norm(layer.w, axis=1, keepdims=True)
 
     if hold:
@@ -1100,7 +1096,7 @@ def _held(
             rng=order,
             after_step=restore if hold else None,
         )
-        lengths = [np.linalg.norm(layer.w, axis=1, keepdims=True) for layer in _hidden(net)]
+        lengths = [np.linalg.norm(layer.w, axis=1, keepdims=True) for layer in hidden_layers(net)]
         return full_statistics_accuracy(net, digits), lengths
 
 
