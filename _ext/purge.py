@@ -2,6 +2,7 @@
 
 A rule goes if each of its selectors asks for a class that stands in no page and in no script. What
 a script may add is in its text, so it stays. Inside ``:is()`` and the like nothing is looked at.
+A custom property goes if no rule reads it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ CLASS = re.compile(r"\.(-?[A-Za-z_](?:[\w-]|\\.)*)")
 INSIDE = re.compile(r"\[[^\]]*\]|:(?:not|is|where|has)\([^()]*(?:\([^()]*\)[^()]*)*\)")
 #: Rules with rules inside; all other ``@`` rules stay as they are.
 NESTED = re.compile(r"@(?:media|supports|layer|container)\b")
+
+
+#: A custom property's name, value and end; no value holds a brace or a semicolon but in quotes.
+PROPERTY = re.compile(r"(?<=[{;\s])(--[\w-]+)\s*:((?:\"[^\"]*\"|'[^']*'|[^;{}\"'])*)(;|(?=\}))")
 
 
 def known(folder: Path) -> set[str]:
@@ -51,6 +56,18 @@ def purged(css: str, words: set[str]) -> str:
             selectors = [part for part in _split(head) if _may_meet(part, words)]
             kept += [f"{','.join(selectors)}{{{body}}}"] if selectors else []
     return "".join(kept)
+
+
+def without_unread(css: str, others: str) -> str:
+    """Return the styles without the custom properties that neither they nor the others read.
+
+    >>> without_unread("p{--a:1;--b:var(--a);--c:2}q{top:var(--b)}", "")
+    'p{--a:1;--b:var(--a);}q{top:var(--b)}'
+    """
+    read = set(re.findall(r"--[\w-]+(?!\s*:)(?![\w-])", css + others))
+    shorter = PROPERTY.sub(lambda found: found[0] if found[1] in read else "", css)
+    # Those that were read by one that is gone now.
+    return css if shorter == css else without_unread(shorter, others)
 
 
 def _may_meet(selector: str, words: set[str]) -> bool:

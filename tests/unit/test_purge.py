@@ -42,3 +42,23 @@ def test_what_a_script_may_add_is_known(tmp_path):
     (tmp_path / "b.js").write_text('y.classList.toggle("is-four")', encoding="utf-8")
     assert purge.known(tmp_path) >= {"one", "two", "three", "is-four", "bs-tooltip-auto"}
     assert "p" not in purge.known(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("css", "others", "left"),
+    [
+        # Read by another property, which is read: both stay.
+        ("p{--a:1;--b:var(--a)}q{top:var(--b)}", "", "p{--a:1;--b:var(--a)}q{top:var(--b)}"),
+        # Read only by one that nobody reads: both go.
+        ("p{--a:1;--b:var(--a);top:0}", "", "p{top:0}"),
+        # Read by a script, or by the book's own rules.
+        ("p{--a:1}", "style.setProperty('--a', 2)", "p{--a:1}"),
+        # A name that begins like one that is read.
+        ("p{--a-b:1;--a:2;top:var(--a)}", "", "p{--a:2;top:var(--a)}"),
+        # A class may look like one.
+        (".x--a:hover{--a:1}", "", ".x--a:hover{}"),
+        ('p{--a:url("data:x;{}");top:0}', "", "p{top:0}"),
+    ],
+)
+def test_a_custom_property_that_nothing_reads_goes(css, others, left):
+    assert purge.without_unread(css, others) == left
