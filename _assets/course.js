@@ -1,3 +1,5 @@
+// The sections below the first screen were left for later (page.css). Now they are laid out one by one,
+// and all at once for whoever follows a link into the page, so that it leads to the right place.
 // What is wider than the page scrolls in its own box; the box must be reachable by keyboard.
 (() => {
   const selector = ".formula, div.highlight pre, .pst-scrollable-table-container, .results";
@@ -17,7 +19,26 @@
     });
   };
 
-  window.addEventListener("load", () => setTimeout(mark));
+  const later = [...document.querySelectorAll(".bd-article > section > section")];
+  const layOut = (section) => { section.style.contentVisibility = "visible"; };
+  const idle = window.requestIdleCallback ?? setTimeout;
+  const next = () => {
+    if (!later.length) {
+      mark();
+      // Now the faces are asked for; that of mathematics is wider than what stood in for it.
+      document.fonts.ready.then(() => {
+        mark();
+        document.documentElement.classList.remove("from-the-top");
+      });
+      return;
+    }
+    layOut(later.shift());
+    idle(next);
+  };
+  window.addEventListener("load", () => idle(next));
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.('a[href^="#"]')) later.splice(0).forEach(layOut);
+  }, true);
   window.addEventListener("resize", mark);
   // What is folded has no width until it is opened.
   document.addEventListener("toggle", mark, true);

@@ -20,8 +20,14 @@ from sphinx.environment import BuildEnvironment
 SEARCH = re.compile(
     r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>'
 )
-#: All scripts but the one that the page's own lines of script rely on.
-SCRIPT = re.compile(r'<script((?: data-[\w-]+="[^"]*")*) src="(?![^"]*documentation_options)')
+SCRIPT = re.compile(r'<script((?: data-[\w-]+="[^"]*")*) src="')
+#: Sphinx's options, on which the page's own lines of script rely: some 300 bytes, so they stand in
+#: the page, and the first paint doesn't wait for a request.
+OPTIONS = re.compile(r'<script src="([^"]*documentation_options\.js)[^"]*"></script>')
+#: Scripts that wait needn't come before the faces; the one that draws icons is an empty file here.
+NEEDLESS = re.compile(
+    r'\s*<link rel="preload" as="script"[^>]*>|\s*<script src="[^"]*/fontawesome\.js.*?</script>'
+)
 #: The sidebar's button that unfolds the pages below a chapter says nothing by itself, and its one
 #: icon would fetch a font of 150 KB.
 UNNAMED = re.compile(
@@ -104,13 +110,20 @@ def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
         if path.name == "search.html":
             continue
         text = path.read_text(encoding="utf-8")
-        lighter = SCRIPT.sub(r'<script defer\1 src="', SEARCH.sub("", text))
+        lighter = NEEDLESS.sub("", SEARCH.sub("", text))
+        lighter = OPTIONS.sub(lambda found, path=path: _inlined(path.parent / found[1]), lighter)
+        lighter = SCRIPT.sub(r'<script defer\1 src="', lighter)
         lighter = UNNAMED.sub(NAMED, lighter)
         if 'class="page-contents' not in lighter:
             lighter = _repeat_contents(lighter)
         lighter = _wait_for_pictures(lighter, path.parent)
         if lighter != text:
             path.write_text(lighter, encoding="utf-8", newline="\n")
+
+
+def _inlined(script: Path) -> str:
+    """Return a script as part of the page."""
+    return f"<script>{script.read_text(encoding='utf-8')}</script>"
 
 
 def _repeat_contents(text: str) -> str:

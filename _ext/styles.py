@@ -12,17 +12,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-from purge import COMMENT, known, purged
+from purge import COMMENT, known, purged, without_unread
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 TARGET = "book.css"
 #: The book's own, in this order; all others are the theme's.
 OURS = ("course.css", "explorable.css", "exercises.css", "ledger.css", "page.css")
-#: The face of the text, early, so that the page does not move when it comes. From a file browsers
-#: refuse that, and complain.
-PRELOAD = """
+#: The face of the text, early, so that the page does not move when it comes; from a file browsers
+#: refuse that, and complain. And a mark on pages that are read from their beginning: there the
+#: sections below may wait to be laid out (page.css, course.js), which moves what is below them.
+EARLY = """
     <script>
+      if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "navigate")
+        document.documentElement.classList.add("from-the-top");
       if (location.protocol !== "file:") document.head.append(Object.assign(
         document.createElement("link"), {{rel: "preload", as: "font", type: "font/woff2",
         crossOrigin: "anonymous", href: "{up}_static/fonts/text.woff2"}}));
@@ -61,8 +64,12 @@ def joined(folder: Path, theirs: list[str]) -> str:
     """Return all stylesheets as one, the theme's without what no page can use."""
     layer = IMPORTANT.sub(r"\1", "\n".join(sheet(folder, name) for name in theirs))
     notices = "\n".join(comment for comment in COMMENT.findall(layer) if NOTICE.search(comment))
-    layer = f"{notices}\n{purged(layer, known(folder.parent))}"
     ours = "\n".join(sheet(folder, name) for name in OURS)
+    scripts = "\n".join(
+        path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*.js")
+    )
+    layer = without_unread(purged(layer, known(folder.parent)), ours + scripts)
+    layer = f"{notices}\n{layer}"
     return f"@layer theme {{\n{layer}\n}}\n{ours}"
 
 
@@ -91,7 +98,7 @@ def join(app: Sphinx, exception: Exception | None) -> None:
     for path, text in pages.items():
         up = "../" * len(path.relative_to(app.outdir).parent.parts)
         link = f'\n    <link rel="stylesheet" href="{up}_static/{TARGET}?v={version}" />'
-        once = iter([PRELOAD.format(up=up) + link])
+        once = iter([EARLY.format(up=up) + link])
         changed = LINK.sub(lambda _, once=once: next(once, ""), text)
         path.write_text(changed, encoding="utf-8", newline="\n")
 

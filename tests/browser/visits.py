@@ -51,6 +51,8 @@ class Visit:
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
         self.page.on("request", lambda r: self.requests.append(r.url))
         self.page.goto(address, wait_until="load")
+        # The page lays its sections out one by one, and then says which boxes scroll.
+        self.page.wait_for_function("!document.documentElement.classList.contains('from-the-top')")
 
     def __enter__(self):
         return self
