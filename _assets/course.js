@@ -137,3 +137,15 @@
   window.addEventListener("hashchange", read);
   read();
 })();
+
+// Escape puts away what a claim's sign says, until it is pointed at anew.
+(() => {
+  const back = ({ currentTarget }) => currentTarget.classList.remove("dismissed");
+  for (const sign of document.querySelectorAll(".claim")) {
+    for (const kind of ["mouseleave", "focusout"]) sign.addEventListener(kind, back);
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const sign of document.querySelectorAll(".claim:is(:hover, :focus-within)")) sign.classList.add("dismissed");
+  });
+})();

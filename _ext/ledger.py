@@ -49,21 +49,24 @@ class evidence(nodes.Inline, nodes.TextElement):  # noqa: N801 (docutils names n
     """A link to a label, or to a page; resolved when all pages have been read."""
 
 
-class _LedgerDirective(SphinxDirective):
+class LedgerText(SphinxDirective):
     """What the directives have in common: the data, and text that is MyST."""
 
     def ledger(self) -> Any:
+        """Return the ledger, and note that the page hangs on it."""
         data = _ledger_data()
         path = Path(self.env.srcdir) / data.LEDGER
         self.env.note_dependency(str(path))
         return data.load(Path(self.env.srcdir))
 
     def myst(self, text: str) -> list[nodes.Node]:
+        """Return a text as nodes."""
         holder = nodes.Element()
         self.state.nested_parse(StringList(text.splitlines(), str(self.env.docname)), 0, holder)
         return holder.children
 
     def link(self, entry: dict[str, Any], text: str) -> nodes.Node:
+        """Return a link to where an entry is shown."""
         return evidence("", text, anchor=entry["anchor"], owner=entry["id"])
 
     def quotations(self, claim: dict[str, Any]) -> list[nodes.paragraph]:
@@ -103,15 +106,17 @@ class _LedgerDirective(SphinxDirective):
         return table
 
     def sources(self, entry: dict[str, Any]) -> list[nodes.Node]:
+        """Return the citations of an entry."""
         keys = ",".join(entry["sources"])
         return self.myst(f"{{cite:p}}`{keys}`") if keys else []
 
 
 def _verdict(verdict: str) -> nodes.Node:
-    return nodes.inline("", verdict, classes=["verdict", _slug(verdict)])
+    return nodes.inline("", verdict, classes=["verdict", slug(verdict)])
 
 
-def _slug(verdict: str) -> str:
+def slug(verdict: str) -> str:
+    """Return the class of a verdict."""
     return "verdict-" + verdict.replace(" ", "-")
 
 
@@ -119,7 +124,7 @@ def _paragraph(*parts: nodes.Node) -> nodes.Node:
     return nodes.paragraph("", "", *parts)
 
 
-class LedgerDirective(_LedgerDirective):
+class LedgerDirective(LedgerText):
     """All claims, with the counts of their verdicts first."""
 
     def run(self) -> list[nodes.Node]:
@@ -130,15 +135,15 @@ class LedgerDirective(_LedgerDirective):
             f"{count} {IN_A_SENTENCE.get(name, f'are {name}')}" for name, count in counts.items()
         ]
         sentence = f"Of {len(ledger.claims)} claims, {', '.join(words[:-1])} and {words[-1]}."
-        return [
-            _paragraph(nodes.strong("", sentence)),
-            self.counts(ledger),
-            self.table(
-                ["Claim", "The notes say", "What is right", "Evidence"],
-                self.rows(ledger),
-                "ledger-claims",
-            ),
-        ]
+        heads = ["Claim", "The notes say", "What is right", "Evidence"]
+        table = self.table(heads, self.rows(ledger), "ledger-claims")
+        (body,) = table.findall(nodes.tbody)
+        for row, claim in zip(body.findall(nodes.row), ledger.claims, strict=True):
+            # For the signs that lead here from the other pages (blocks.py).
+            row["ids"].append(f"claim-{claim['id'].lower()}")
+            row["claim"], row["verdict"] = claim["id"], claim["verdict"]
+            row["words"] = _inline(self.myst(claim["claim"]))
+        return [_paragraph(nodes.strong("", sentence)), self.counts(ledger), table]
 
     def counts(self, ledger: Any) -> nodes.table:
         """Return the verdicts by chapter."""
@@ -171,7 +176,7 @@ class LedgerDirective(_LedgerDirective):
             says = [*self.quotations(claim), *self.in_our_words(claim)]
             says.append(nodes.paragraph("", claim["notes"], classes=["ledger-where"]))
             yield (
-                [f"chapter-{claim['chapter']}", _slug(claim["verdict"])],
+                [f"chapter-{claim['chapter']}", slug(claim["verdict"])],
                 [
                     [
                         _paragraph(self.link(claim, claim["id"])),
@@ -200,7 +205,7 @@ def _inline(paragraphs: Iterable[nodes.Node]) -> list[nodes.Node]:
     return [child for paragraph in paragraphs for child in paragraph.children]
 
 
-class FirstCorrectionsDirective(_LedgerDirective):
+class FirstCorrectionsDirective(LedgerText):
     """The corrections that matter most: the words, what is right, and where it is shown."""
 
     def run(self) -> list[nodes.Node]:
@@ -220,7 +225,7 @@ class FirstCorrectionsDirective(_LedgerDirective):
         return [items]
 
 
-class OmissionsDirective(_LedgerDirective):
+class OmissionsDirective(LedgerText):
     """What the notes leave out, and where the book has it."""
 
     def run(self) -> list[nodes.Node]:
@@ -241,7 +246,7 @@ class OmissionsDirective(_LedgerDirective):
         ]
 
 
-class CorrectionsDirective(_LedgerDirective):
+class CorrectionsDirective(LedgerText):
     """The corrections made in one chapter, whose number is the argument."""
 
     required_arguments = 1
@@ -286,7 +291,7 @@ class CorrectionsDirective(_LedgerDirective):
         return [first, items, last]
 
 
-class VerdictsDirective(_LedgerDirective):
+class VerdictsDirective(LedgerText):
     """The reasons that are given for batch norm's success, weighed."""
 
     def run(self) -> list[nodes.Node]:

@@ -29,8 +29,10 @@ MINUTES_AN_EXPLORABLE = 3
 APART = {
     "exercise",
     "do",
-    "folded",
     "choice",
+    "compare",
+    "fold",
+    "code-fold",
     "experiment-card",
     "self-test",
     "ledger",

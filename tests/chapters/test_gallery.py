@@ -489,7 +489,7 @@ def test_every_mistake_is_a_riddle_with_its_test_in_the_answer():
         assert f"(bug-{k})=\n\n## {k}. " in heading.source
         assert f"gallery.runs.case({k})" in seen.source
         assert code.outputs[0].text.strip() == bugs.listing(mistake)
-        assert answer.source.count("::::{dropdown} ") == 2
+        assert answer.source.count("::::{fold} ") == 2
         assert f"`{mistake.__name__}`" in answer.source
         assert f"`{GALLERY[mistake][1]}`" in answer.source
 
@@ -497,8 +497,8 @@ def test_every_mistake_is_a_riddle_with_its_test_in_the_answer():
 def test_each_answer_opens_in_two_steps_and_has_a_report_that_was_looked_up():
     reports = []
     for *_, answer in riddles():
-        where, what = answer.source.split("::::{dropdown} What is wrong\n")
-        assert where.startswith("::::{dropdown} Where to look\n")
+        where, what = answer.source.split("::::{fold} What is wrong\n")
+        assert where.startswith("::::{fold} Where to look\n")
         for part in (
             "**Reason.** ",
             "**Repair.**",

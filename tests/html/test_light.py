@@ -59,7 +59,7 @@ def test_the_themes_rules_lie_below_the_books():
     end = text.index((STATIC / "course.css").read_text(encoding="utf-8")[:80])
     layer = re.sub(r'"(?:\\.|[^"\\])*"', '""', re.sub(r"/\*.*?\*/", "", text[:end], flags=re.S))
     assert layer.count("{") == layer.count("}")
-    for file in ("page.css", "explorable.css", "exercises.css", "ledger.css"):
+    for file in ("page.css", "blocks.css", "explorable.css", "exercises.css", "ledger.css"):
         assert (STATIC / file).read_text(encoding="utf-8")[:80] in text[end:]
 
 
