@@ -149,3 +149,27 @@
     for (const sign of document.querySelectorAll(".claim:is(:hover, :focus-within)")) sign.classList.add("dismissed");
   });
 })();
+
+// Where one is within the page: in the bar above it, and among its contents in the sidebar.
+(() => {
+  const place = document.querySelector(".where-section");
+  const sections = [...document.querySelectorAll(".bd-article > section > section")];
+  if (!place || !sections.length) return;
+  const linkTo = (section) => document.querySelector(`.page-contents a[href="#${CSS.escape(section.id)}"]`);
+  let shown;
+  const look = () => {
+    const now = sections.findLast((section) => section.getBoundingClientRect().top < 120);
+    if (now === shown) return;
+    if (shown) linkTo(shown)?.removeAttribute("aria-current");
+    if (now) linkTo(now)?.setAttribute("aria-current", "location");
+    place.textContent = now?.querySelector("h2")?.firstChild.textContent ?? "";
+    shown = now;
+  };
+  let asked = false;
+  document.addEventListener("scroll", () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => { asked = false; look(); });
+  }, { passive: true });
+  look();
+})();

@@ -3,7 +3,7 @@
 Roles that no longer exist go. So do the theme's source maps, and the search index on pages that
 don't search. Scripts wait until the page can be read; pictures below the first wait until the
 reader comes near them, with their place kept free. The button of the sidebar that shows deeper
-pages gets a name, and these pages get their numbers.
+pages gets a name, and these pages get their numbers. The sidebar's last group is folded.
 """
 
 from __future__ import annotations
@@ -41,6 +41,14 @@ BRAND = re.compile(r'(?<!<header>)(<a class="navbar-brand logo".*?</a>)', re.DOT
 CONTENTS = re.compile(r'<nav id="pst-page-toc-nav"[^>]*>\s*(<ul.*?</ul>)\s*</nav>', re.DOTALL)
 OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>', re.DOTALL)
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
+
+
+#: The last group of the sidebar: who looks for it unfolds it.
+LAST_GROUP = re.compile(
+    r'<p [^>]*class="caption"[^>]*><span class="caption-text">(About this book)</span></p>\s*'
+    r'(<ul class="([^"]*)">.*?</ul>)',
+    re.DOTALL,
+)
 
 
 #: The second page below chapter 6 is ``06-2-fold``.
@@ -89,6 +97,16 @@ def mend_roles(
             context["body"] = context["body"].replace(attribute, "")
 
 
+def say_where(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Give the page's bar its number, or its title where it has none."""
+    number = re.match(r"book/0?(\d+)(?:-(\d))?-", pagename)
+    context["course_place"] = (
+        ".".join(part for part in number.groups() if part) if number else context.get("title", "")
+    )
+
+
 def name_parts(app: Sphinx, exception: Exception | None) -> None:
     """Give parts of all pages the names that a screen reader needs, and delete what is no page."""
     if exception is not None or app.builder.name != "html":
@@ -114,6 +132,7 @@ def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
         lighter = OPTIONS.sub(lambda found, path=path: _inlined(path.parent / found[1]), lighter)
         lighter = SCRIPT.sub(r'<script defer\1 src="', lighter)
         lighter = UNNAMED.sub(NAMED, lighter)
+        lighter = LAST_GROUP.sub(_folded, lighter)
         if 'class="page-contents' not in lighter:
             lighter = _repeat_contents(lighter)
         lighter = _wait_for_pictures(lighter, path.parent)
@@ -124,6 +143,14 @@ def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
 def _inlined(script: Path) -> str:
     """Return a script as part of the page."""
     return f"<script>{script.read_text(encoding='utf-8')}</script>"
+
+
+def _folded(group: re.Match[str]) -> str:
+    """Return a group of the sidebar as something that opens; it is open where one is in it."""
+    is_open = " open" if "current" in group[3] else ""
+    return (
+        f'<details class="last-group"{is_open}><summary>{group[1]}</summary>{group[2]}</details>'
+    )
 
 
 def _repeat_contents(text: str) -> str:
@@ -181,6 +208,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-updated", number_deeper_pages, priority=900)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", help_search)
+    app.connect("html-page-context", say_where)
     app.connect("build-finished", remove_source_maps)
     app.connect("build-finished", name_parts)
     app.connect("build-finished", lighten_pages)
