@@ -19,13 +19,12 @@ from sphinx.util.math import get_node_equation_number
 
 logger = logging.getLogger(__name__)
 
-#: Chromium does not stretch an arrow below a label: a long one takes its place.
 MACROS = {
-    "xrightarrow": r"\mathrel{\overset{\mspace{6mu}#1\mspace{6mu}}{\longrightarrow}}",
+    "xrightarrow": r"\mathrel{\overset{\mspace{6mu}#1\mspace{6mu}}{\rightarrow}}",
 }
 CONVERTER = LatexToMathML(annotation=True, fancy_error=False, macros=MACROS)
-#: The face has one prime, which is small already and stands high: css makes it larger.
-PRIME = re.compile(r"<mo>(?=[′″‴]</mo>)")
+#: An arrow below a label grows with it.
+ARROW = re.compile(r'(?<=<mover>)<mo stretchy="false"(?=[^>]*>→</mo>)')
 #: What may not be parted from a formula by the end of a line.
 BEFORE = re.compile(r"[(\[“‘]+$")
 BEHIND = re.compile(r"[.,;:!?)\]’”…]+|[-–]\w{1,15}[.,;:!?)]*")
@@ -56,7 +55,7 @@ def mathml(latex: str, *, display: bool) -> str:
     if r"\\" in latex and r"\begin" not in latex:
         latex = rf"\begin{{aligned}}{latex}\end{{aligned}}"
     text = CONVERTER.convert_with_local_state(latex, displaystyle=display)
-    return PRIME.sub('<mo class="prime">', text)
+    return ARROW.sub('<mo stretchy="true" rspace="0"', text)
 
 
 def _written(node: nodes.Element, *, display: bool) -> str:

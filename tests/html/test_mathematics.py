@@ -94,6 +94,54 @@ def test_lines_need_no_environment_and_environments_no_number():
     assert "(1)" not in numbered.replace(" ", "")
 
 
+def test_an_arrow_grows_with_its_label():
+    (arrow,) = re.findall(r"<mo[^>]*>→", mathml(r"a \xrightarrow{w} b", display=True))
+    assert 'stretchy="true"' in arrow
+    assert 'stretchy="false"' in re.search(r"<mo[^>]*>→", mathml(r"d \to 1", display=False))[0]
+
+
+def forms(font, direction, sign):
+    """Return the names and sizes of the forms of a sign that grows."""
+    variants, glyph = font["MATH"].table.MathVariants, font.getBestCmap()[ord(sign)]
+    place = getattr(variants, f"{direction}GlyphCoverage").glyphs.index(glyph)
+    records = getattr(variants, f"{direction}GlyphConstruction")[place].MathGlyphVariantRecord
+    return [(record.VariantGlyph, record.AdvanceMeasurement) for record in records]
+
+
+def test_no_room_is_kept_beside_a_sign_for_its_larger_forms():
+    with TTFont(FACE) as font:
+        for sign, spare in (("√", 0), ("(", 140), (")", 140), ("[", 140), ("{", 140)):
+            widths = [font["hmtx"][glyph][0] for glyph, _ in forms(font, "Vert", sign)]
+            assert max(widths) - min(widths) <= spare, sign
+
+
+def test_the_smallest_root_is_not_higher_than_a_line():
+    with TTFont(FACE) as font:
+        sizes = [size for _, size in forms(font, "Vert", "√")]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < 0.85 * 1000
+
+
+def test_an_arrow_has_longer_forms():
+    with TTFont(FACE) as font:
+        sizes = [size for _, size in forms(font, "Horiz", "→")]
+        assert sizes == sorted(sizes)
+        assert sizes[-1] > 5 * 1000
+
+
+def test_the_primes_of_the_text_are_not_those_of_formulas():
+    for face in ("text", "text-italic"):
+        with TTFont(FACE.with_name(f"{face}.woff2")) as font:
+            assert {ord("′"), ord("″")} <= set(font.getBestCmap())
+
+
+def test_indices_stand_where_tex_sets_them():
+    with TTFont(FACE) as font:
+        constants = font["MATH"].table.MathConstants
+        assert constants.SubscriptBaselineDropMin.Value <= 50
+        assert constants.SuperscriptBaselineDropMax.Value >= 386
+
+
 def test_the_built_book_has_the_faces():
     for path in (ROOT / "_assets" / "fonts").glob("*.woff2"):
         assert (HTML / "_static" / "fonts" / path.name).read_bytes() == path.read_bytes()

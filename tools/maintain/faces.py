@@ -15,9 +15,12 @@ import argparse
 import io
 import sys
 from collections.abc import Callable
+from copy import copy, deepcopy
 from pathlib import Path
 
 from fontTools import subset
+from fontTools.pens.transformPen import TransformPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
@@ -60,7 +63,7 @@ ASCII = span(" ", "~")
 GREEK = span("Α", "Ρ") + span("Σ", "Ω") + span("α", "ω")
 #: What the text face has of the prose: the letters of western European names (in the
 #: bibliography), quotation marks, dashes, and the signs that stand in running text.
-LATIN = ASCII + "\u00a0\u202f§©«»°±²³µ·¹¼½¾×÷ÄÅÉÖØÜßàáâãäåæçèéêëíîïñóôõöøúûüýœ–—‘’“”•…−"
+LATIN = ASCII + "\u00a0\u202f§©«»°±²³µ·¹¼½¾×÷ÄÅÉÖØÜßàáâãäåæçèéêëíîïñóôõöøúûüýœ–—‘’“”•…′″−"
 #: Letters that a formula shows by their own code: ``<mi>x</mi>`` is drawn from U+1D465.
 LETTERS = (
     span("𝐴", "𝑔") + "ℎ" + span("𝑖", "𝑧")  # italic, without h, which has an older code
@@ -107,19 +110,98 @@ def narrowed(data: bytes, **axes: float | tuple[float, float]) -> bytes:
     return out.getvalue()
 
 
-def without_larger_roots(data: bytes) -> bytes:
-    """Return a face with the root sign in one size.
+#: Places and gaps in thousandths of the size. Browsers apply them to every base, where TeX spares
+#: single letters, so STIX's own values lower the index of μ and raise the power of a bracket.
+CONSTANTS = {
+    "SubscriptBaselineDropMin": 0,  # 160
+    "SuperscriptBaselineDropMax": 386,  # 230; this is TeX's
+    "FractionNumeratorShiftUp": 480,  # 585
+    "FractionDenominatorShiftDown": 440,  # 585
+    "StretchStackTopShiftUp": 620,  # 800: the label of an arrow
+}
 
-    Chromium leaves room behind each root as wide as the widest form that the face has.
+
+def mended(data: bytes) -> bytes:
+    """Return the mathematics face so that Chromium and Firefox set it as TeX would.
+
+    Both leave room around a sign that grows as wide as the widest form that the face has:
+    larger forms are made narrower. Chromium hangs a root that is too high below the line: there
+    are two smaller ones. It does not put an arrow together from its parts: the arrow has longer
+    forms. A prime stands in a superscript: it is larger, and lower.
     """
     with TTFont(io.BytesIO(data), recalcTimestamp=False) as font:
-        table = font["MATH"].table
-        table.MathVariants = None
-        table.MathGlyphInfo = None
+        table, names = font["MATH"].table, font.getBestCmap()
+        for name, value in CONSTANTS.items():
+            getattr(table.MathConstants, name).Value = value
+        for prime in "′″‴":
+            reshape(font, names[ord(prime)], (1.3, 0, 0, 1.6, -45, -600))
+        variants = table.MathVariants
+        for base, forms in zip(
+            variants.VertGlyphCoverage.glyphs, variants.VertGlyphConstruction, strict=True
+        ):
+            if base not in [names[ord(sign)] for sign in "()[]{}⌈⌉⌊⌋⟨⟩√/"]:
+                continue
+            width, _ = font["hmtx"][base]
+            glyphs = {form.VariantGlyph for form in forms.MathGlyphVariantRecord}
+            glyphs |= {part.glyph for part in getattr(forms.GlyphAssembly, "PartRecords", ())}
+            for glyph in sorted(glyphs):
+                wide, _ = font["hmtx"][glyph]
+                narrow = width if base == names[ord("√")] else width + 0.5 * (wide - width)
+                if wide > width:
+                    reshape(font, glyph, (narrow / wide, 0, 0, 1, 0, 0))
+        smaller_roots(font, names[ord("√")])
+        longer_arrows(font, names[ord("→")])
         out = io.BytesIO()
         font.flavor = None
         font.save(out)
     return out.getvalue()
+
+
+def reshape(font: TTFont, glyph: str, matrix: tuple[float, ...], source: str = "") -> None:
+    """Give a glyph another shape: its own, or that of another, transformed."""
+    pen = TTGlyphPen(None)
+    font.getGlyphSet()[source or glyph].draw(TransformPen(pen, matrix))
+    font["glyf"][glyph] = shape = pen.glyph()
+    width, _ = font["hmtx"][source or glyph]
+    shape.recalcBounds(font["glyf"])
+    font["hmtx"][glyph] = round(width * matrix[0]), shape.xMin
+
+
+def smaller_roots(font: TTFont, root: str) -> None:
+    """Put two smaller forms before those of the root."""
+    variants = font["MATH"].table.MathVariants
+    place = variants.VertGlyphCoverage.glyphs.index(root)
+    forms = variants.VertGlyphConstruction[place].MathGlyphVariantRecord
+    usual, middle = f"{root}.usual", f"{root}.middle"
+    font.setGlyphOrder([*font.getGlyphOrder(), usual, middle])
+    reshape(font, usual, (1, 0, 0, 1, 0, 0), root)
+    reshape(font, middle, (1, 0, 0, 0.84, 0, 20), root)
+    reshape(font, root, (1, 0, 0, 0.68, 0, 40))
+    height = forms[0].AdvanceMeasurement
+    forms[0].VariantGlyph = usual
+    for glyph, part in ((middle, 0.84), (root, 0.68)):
+        smaller = copy(forms[0])
+        smaller.VariantGlyph, smaller.AdvanceMeasurement = glyph, round(part * height)
+        forms.insert(0, smaller)
+
+
+def longer_arrows(font: TTFont, arrow: str) -> None:
+    """Give an arrow that points to the right forms whose shaft is longer."""
+    variants = font["MATH"].table.MathVariants
+    place = variants.HorizGlyphCoverage.glyphs.index(arrow)
+    forms = variants.HorizGlyphConstruction[place].MathGlyphVariantRecord
+    width, left = font["hmtx"][arrow]
+    for more in range(150, 5000, 150):
+        longer = f"{arrow}.{more}"
+        font.setGlyphOrder([*font.getGlyphOrder(), longer])
+        font["glyf"][longer] = shape = deepcopy(font["glyf"][arrow])
+        for place, (x, y) in enumerate(shape.coordinates):
+            shape.coordinates[place] = (x + more * (x > width / 2), y)
+        shape.recalcBounds(font["glyf"])
+        font["hmtx"][longer] = width + more, left
+        form = copy(forms[0])
+        form.VariantGlyph, form.AdvanceMeasurement = longer, width + more
+        forms.append(form)
 
 
 def main() -> int:
@@ -137,7 +219,7 @@ def main() -> int:
     def mono(name: str) -> bytes:
         return narrowed(code[f"source-code-pro-{name}.woff2"], wght=400)
 
-    stix = mathematics["stix-two-math-latin-400-normal.woff2"]
+    stix = mended(mathematics["stix-two-math-latin-400-normal.woff2"])
     words = {"layout_features": ["kern", "tnum"]}
     shapes = {"layout_features": ["ccmp"], "drop_tables": ["GPOS", "DSIG"]}
     makers: dict[str, Callable[[], bytes]] = {
@@ -147,7 +229,6 @@ def main() -> int:
         "code.woff2": lambda: cut(mono("latin-wght-normal"), ASCII + "·×–—…−", layout_features=[]),
         "code-greek.woff2": lambda: cut(mono("greek-wght-normal"), GREEK, layout_features=[]),
         "mathematics.woff2": lambda: cut(stix, ASCII + GREEK + LETTERS + SIGNS, **shapes),
-        "roots.woff2": lambda: cut(without_larger_roots(stix), " √", layout_features=[]),
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, make in makers.items():
