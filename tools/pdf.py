@@ -4,7 +4,7 @@
 
 The pages of ``_build/html`` are put one after another in the order of ``_toc.yml``. Links between
 them become links inside the document, so that cross-references, equation numbers and citations
-are those of the HTML. What is folded below exercises and predictions becomes an appendix.
+are those of the HTML. What is folded becomes an appendix.
 
 The book is printed twice: the first copy tells on which sheet each section begins, and the second
 has these numbers in its table of contents.
@@ -44,7 +44,7 @@ FLAGS = [
 #: What is for the screen only.
 SCREEN_ONLY = (
     "a.headerlink, annotation, script, button, .prev-next-footer, .ledger-controls, "
-    ".explorable-controls, .practice-link"
+    ".explorable-controls, .practice-link, .claim-tip, .code-fold"
 )
 MARGIN = {"top": "18mm", "bottom": "18mm", "left": "20mm", "right": "20mm"}
 #: The width of the printed column in the browser's pixels: A4 less the margins.
@@ -99,7 +99,7 @@ main table.ledger-claims th:nth-child(3) { width: 32%; }
 .print-answers h3 { font-size: 11pt; margin-top: 16pt; }
 .print-answers h4 { font-size: 10pt; margin-bottom: 2pt; }
 .print-choices { list-style: lower-alpha; }
-.bd-article :is(.exercise, .do, .predict) { break-inside: avoid; }
+.bd-article :is(.exercise, .do, .predict, .explore, .often-said) { break-inside: avoid; }
 .print-cover {
   display: flex; flex-direction: column; height: 240mm; justify-content: center;
   align-items: flex-start;
@@ -196,7 +196,7 @@ def _contents(article: Tag, path: Path) -> Entry:
 
 
 def take_answers(article: Tag) -> str:
-    """Take what is folded below the exercises and predictions of a page out of it.
+    """Take what is folded on a page out of it.
 
     Parameters
     ----------
@@ -209,12 +209,19 @@ def take_answers(article: Tag) -> str:
         The answers as HTML, each below a heading that leads back.
     """
     answers = []
-    for task in article.select(".exercise, .do, .predict"):
-        name, title = str(task["id"]), task.select_one(".task-title")
+    tasks = article.select(".exercise, .do, .predict, .explore")
+    # Two folds of one section are one entry.
+    sections = {id(fold.parent): fold.parent for fold in article.select("section > .fold")}
+    for task in [*tasks, *filter(None, sections.values())]:
+        name, title = str(task["id"]), task.select_one(".task-title, h2, h3")
         assert title is not None, name
-        parts = [details.extract() for details in task.select("details.folded")]
+        folds = "fold" if task.name == "section" else "folded"
+        parts = [f.extract() for f in task.find_all("details", class_=folds)]
+        if not parts:
+            continue
         summaries = [part.summary.extract() for part in parts if part.summary]
-        is_prediction = "predict" in task.get_attribute_list("class")
+        kinds = task.get_attribute_list("class")
+        is_prediction = "predict" in kinds
         heads = [s.decode_contents() for s in summaries]
         if is_prediction:
             heads = [f"{letter}. {head}" for letter, head in zip("abcd", heads, strict=False)]
@@ -228,8 +235,14 @@ def take_answers(article: Tag) -> str:
         )
         choices = "".join(f"<li>{s.decode_contents()}</li>" for s in summaries)
         left = f'<ol class="print-choices">{choices}</ol>' if is_prediction else ""
-        words = "Answers" if is_prediction else "Hints and solution"
-        left += f'<p><a href="#answers--{name}">{words} are in the appendix.</a></p>'
+        words = "Hints and solution are"
+        if is_prediction:
+            words = "Answers are"
+        elif "explore" in kinds:
+            words = "What we saw is"
+        elif task.name == "section":
+            words = "What is folded here is"
+        left += f'<p><a href="#answers--{name}">{words} in the appendix.</a></p>'
         task.append(BeautifulSoup(left, "html.parser"))
     return "".join(answers)
 

