@@ -1,4 +1,4 @@
-"""Ways of reading: by keyboard, by ear, in forced colours, enlarged, without script, without a jolt.
+"""Ways of reading: by keyboard, by ear, in forced colours, enlarged, without a script or a jolt.
 
 What axe can judge it judges on every page (test_pages.py). Here is what it can't, on a few pages
 that have everything between them.
@@ -19,6 +19,9 @@ CHAPTER, FRONT, LEDGER = "book/05-intuition", "book/index", "book/corrections"
 CONTROLS = "book/06-test-time"
 CORES = [chapter.page for chapter in load("pages").CHAPTERS]
 SEEN = ".filter((e) => e.checkVisibility({visibilityProperty: true}) && e.getClientRects().length)"
+
+
+OPEN = "document.querySelectorAll('article details').forEach((e) => { e.open = true; })"
 
 
 def pages(*names):
@@ -325,8 +328,9 @@ def test_forced_colours_leave_the_verdicts(browser, server):
         kinds = ("correct", "needs-qualification", "wrong", "contested", "slip")
         lines = visit.page.evaluate(
             """(kinds) => kinds.map((kind) => document.querySelector(`.verdict-${kind}.verdict`))
-              .filter(Boolean).map((e) => [e.textContent.trim(), getComputedStyle(e).borderLeftStyle,
-                parseFloat(getComputedStyle(e).borderLeftWidth)])""",
+              .filter(Boolean).map((e) => [e, getComputedStyle(e)])
+              .map(([e, s]) => [
+                e.textContent.trim(), s.borderLeftStyle, parseFloat(s.borderLeftWidth)])""",
             kinds,
         )
         assert len(lines) >= 4
@@ -334,9 +338,32 @@ def test_forced_colours_leave_the_verdicts(browser, server):
         assert all(style != "none" and width >= 2 for _, style, width in lines)
 
 
+# Axe leaves code undecided, because its ground is shaded at the ends.
+
+CONTRASTS = """() => {
+  const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3)
+    .map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, k) => sum + c * [0.2126, 0.7152, 0.0722][k], 0);
+  return [...document.querySelectorAll("article pre span")].map((e) => {
+    const ground = light(getComputedStyle(e.closest("pre")).backgroundColor);
+    const ink = light(getComputedStyle(e).color);
+    return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+  });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_code_stands_out_from_its_ground(browser, server, scheme):
+    with visit_to(browser, server, CHAPTER, scheme=scheme) as visit:
+        visit.page.evaluate(OPEN)
+        found = visit.page.evaluate(CONTRASTS)
+        assert len(found) > 100
+        assert min(found) >= 4.5
+
+
 # Enlarged: 200 % of 1280 pixels are 640, and 400 % are 320.
 
-#: What would lie outside of its box, or be cut off by it; not what scrolls or is hidden on purpose.
+#: What lies outside of its box or is cut off by it; not what scrolls or is hidden on purpose.
 CUT_OFF = f"""() => [...document.querySelectorAll(`article :is(p, li, summary, figcaption, caption,
     h1, h2, h3, label, legend, output, button, dt, dd, .task-title, .verdict, td, th),
     .bd-header-article button, .bd-footer a, .bd-footer p, .prev-next-footer a,
@@ -364,7 +391,6 @@ COVERED = """() => {
   while (y < innerHeight && stays(document.elementFromPoint(innerWidth / 2, y))) y += 4;
   return y / innerHeight;
 }"""
-OPEN = "document.querySelectorAll('article details').forEach((e) => { e.open = true; })"
 
 
 @pages(CHAPTER, FRONT, LEDGER)
