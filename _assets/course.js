@@ -1,5 +1,6 @@
 // The sections below the first screen were left for later (page.css). Now they are laid out one by one,
-// and all at once for whoever follows a link into the page, so that it leads to the right place.
+// and all at once for whoever follows a link into the page or jumps to its end, so that it leads to the
+// right place and nothing moves there.
 // What is wider than the page scrolls in its own box; the box must be reachable by keyboard.
 (() => {
   const selector = ".formula, div.highlight pre, .pst-scrollable-table-container, .results";
@@ -36,9 +37,18 @@
     idle(next);
   };
   window.addEventListener("load", () => idle(next));
+  const all = () => later.splice(0).forEach(layOut);
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.('a[href^="#"]')) later.splice(0).forEach(layOut);
+    if (event.target.closest?.('a[href^="#"]')) all();
   }, true);
+  document.addEventListener("keydown", ({ key }) => { if (key === "End") all(); }, true);
+  let at = 0;
+  const jumped = () => {
+    if (Math.abs(scrollY - at) > innerHeight) all();
+    at = scrollY;
+  };
+  document.addEventListener("scroll", jumped, { passive: true });
+  jumped();
   window.addEventListener("resize", mark);
   // What is folded has no width until it is opened.
   document.addEventListener("toggle", mark, true);

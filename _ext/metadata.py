@@ -107,7 +107,8 @@ $links
   for (let depth = folders.length; depth > 0; depth--) {
     const root = folders.slice(0, depth).join("/") + "/";
     const answer = await fetch(root + "$probe", { method: "HEAD" }).catch(() => null);
-    if (answer && answer.ok) return mend(root);
+    await answer?.text(); // an answer that nobody reads to its end is one that was broken off
+    if (answer?.ok) return mend(root);
   }
 })();
 </script>

@@ -40,6 +40,7 @@ SHORT_NAME = re.compile(r'(<button class="btn search-button-field[^>]*?) aria-la
 BRAND = re.compile(r'(?<!<header>)(<a class="navbar-brand logo".*?</a>)', re.DOTALL)
 CONTENTS = re.compile(r'<nav id="pst-page-toc-nav"[^>]*>\s*(<ul.*?</ul>)\s*</nav>', re.DOTALL)
 OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>', re.DOTALL)
+CORNER = re.compile(r"<th\b[^>]*>(?:<p></p>)?</th>")
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
 
 
@@ -80,15 +81,27 @@ def forget_numbers(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> N
                 node.attributes.pop("secnumber", None)
 
 
+def name_rows(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Let the first column of a table name its rows, if nothing stands above it."""
+    for table in doctree.findall(nodes.table):
+        head = next(table.findall(nodes.thead), None)
+        corner = next(head.findall(nodes.entry), None) if head else None
+        column = next(table.findall(nodes.colspec), None)
+        if column is not None and corner is not None and not corner.astext().strip():
+            column["stub"] = 1
+
+
 def mend_roles(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
 ) -> None:
     """Take away what says nothing to a screen reader, or hides what would.
 
     The bibliography's roles: ARIA has deprecated them, and the text needs none. The label of a
-    folded cell: it is the same for all and hides the words that a reader sees.
+    folded cell: it is the same for all and hides the words that a reader sees. The empty corner of
+    a table: it heads no column.
     """
     if "body" in context:
+        context["body"] = CORNER.sub("<td></td>", context["body"])
         for attribute in (
             ' role="doc-biblioentry"',
             ' role="list"',
@@ -117,6 +130,7 @@ def name_parts(app: Sphinx, exception: Exception | None) -> None:
             continue
         text = path.read_text(encoding="utf-8")
         named = BRAND.sub(r"<header>\1</header>", SHORT_NAME.sub(r"\1", text))
+        named = UNNAMED.sub(NAMED, named)
         path.write_text(named, encoding="utf-8", newline="\n")
 
 
@@ -131,7 +145,6 @@ def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
         lighter = NEEDLESS.sub("", SEARCH.sub("", text))
         lighter = OPTIONS.sub(lambda found, path=path: _inlined(path.parent / found[1]), lighter)
         lighter = SCRIPT.sub(r'<script defer\1 src="', lighter)
-        lighter = UNNAMED.sub(NAMED, lighter)
         lighter = LAST_GROUP.sub(_folded, lighter)
         if 'class="page-contents' not in lighter:
             lighter = _repeat_contents(lighter)
@@ -206,6 +219,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-before-read-docs", forget_numbers)
     # After Sphinx has numbered the chapters.
     app.connect("env-get-updated", number_deeper_pages, priority=900)
+    app.connect("doctree-resolved", name_rows)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", help_search)
     app.connect("html-page-context", say_where)

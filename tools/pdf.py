@@ -53,6 +53,16 @@ FOOTER = (
     '<div style="width: 100%; text-align: center; font: 8pt sans-serif; color: #555">'
     '<span class="pageNumber"></span></div>'
 )
+#: On the screen a face that comes late is left out (page.css); a printed page waits for it.
+FACES = "".join(
+    f'@font-face {{ font-family: "Course Text"; font-weight: 400 700; font-display: block; {more}'
+    f'src: url("{(HTML / "_static" / "fonts" / name).as_uri()}"); }}\n'
+    for name, more in {
+        "text.woff2": "",
+        "text-italic.woff2": "font-style: italic; ",
+        "text-greek.woff2": "unicode-range: U+370-3FF; ",
+    }.items()
+)
 STYLE = """
 html, body { background: #fff; font-size: 10pt; }
 .bd-content, .bd-article-container, .bd-article { display: block; max-width: none; padding: 0; }
@@ -294,7 +304,7 @@ def document(sheets: dict[str, int]) -> tuple[str, list[Entry]]:
     text = f"""<!DOCTYPE html>
 <html lang="en" data-theme="light" data-mode="light">
 <head><meta charset="utf-8" /><title>{title}</title>
-{"".join(head)}<style>{STYLE}</style></head>
+{"".join(head)}<style>{FACES}{STYLE}</style></head>
 <body><main class="bd-main"><div class="bd-content"><div class="bd-article-container">
 <div class="print-cover">{logo}<div class="print-title" role="presentation"><h1>{title}</h1></div>
 <p>{html.escape(str(description["content"])) if description else ""}</p>

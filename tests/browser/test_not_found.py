@@ -8,9 +8,8 @@ import threading
 import pytest
 
 from .server import serve
-from .visits import HTML, ROOT, Visit
-
-AXE = (ROOT / "tests" / "browser" / "axe.min.js").read_text(encoding="utf-8")
+from .test_pages import accessible
+from .visits import HTML, Visit
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +45,19 @@ def test_the_links_are_right_in_a_site_that_is_a_folder(browser, below, depth):
         assert answer.status == 200
 
 
+def test_what_it_asks_for_is_answered_to_the_end(browser, server):
+    context = browser.new_context()
+    tab = context.new_page()
+    broken_off, answered = [], []
+    tab.on("requestfailed", lambda r: broken_off.append((r.url, r.failure)))
+    tab.on("requestfinished", lambda r: answered.append(r.url))
+    tab.goto(f"{server}/a/b/nowhere")
+    tab.wait_for_function("document.getElementById('help').hidden")
+    assert f"{server}/searchindex.js" in answered
+    assert broken_off == []
+    context.close()
+
+
 def test_from_a_file_the_links_lead_to_pages(browser):
     with Visit(browser, (HTML / "404.html").as_uri()) as visit:
         addresses = visit.page.evaluate("[...document.querySelectorAll('a')].map(a => a.href)")
@@ -57,7 +69,5 @@ def test_from_a_file_the_links_lead_to_pages(browser):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, scheme):
     with Visit(browser, (HTML / "404.html").as_uri(), width=360, scheme=scheme) as visit:
-        visit.page.evaluate(AXE)
-        found = visit.page.evaluate("axe.run(document)")
-        assert [v["id"] for v in found["violations"]] == []
+        accessible(visit)
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360

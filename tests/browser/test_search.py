@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from .test_pages import accessible
 from .visits import HTML, Visit
 
 QUERY = "search.html?q=variance"
@@ -54,3 +57,12 @@ def test_nothing_scrolls_sideways_on_a_phone(browser):
     with Visit(browser, (HTML / "search.html").as_uri() + "?q=variance", width=360) as visit:
         finished(visit)
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", [QUERY, "search.html", "genindex.html"])
+def test_axe_finds_nothing(browser, server, page, scheme):
+    with Visit(browser, f"{server}/{page}", scheme=scheme) as visit:
+        if page == QUERY:
+            finished(visit)
+        accessible(visit)

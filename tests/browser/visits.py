@@ -35,12 +35,15 @@ def stop():
 class Visit:
     """A page that has been opened, with everything that it said and asked for."""
 
-    def __init__(self, browser, address, width=1200, scheme="light", touch=False):
+    def __init__(
+        self, browser, address, width=1200, scheme="light", touch=False, height=900, **options
+    ):
         self.context = browser.new_context(
-            viewport={"width": width, "height": 900},
+            viewport={"width": width, "height": height},
             color_scheme=scheme,
             has_touch=touch,
             is_mobile=touch,
+            **options,
         )
         self.page = self.context.new_page()
         self.complaints, self.requests = [], []
