@@ -61,8 +61,9 @@ def test_notes_stand_in_the_margin_and_touch_nothing(browser, server, width):
                         found.push([note, other].map((e) => e.textContent.slice(0, 40)));
                     }
                   }
-                  return { found, count: notes.length, right: notes.every(
-                    (n) => box(n).left >= box(document.querySelector("article section > p")).right) };
+                  const edge = box(document.querySelector("article section > p")).right;
+                  const right = notes.every((n) => box(n).left >= edge);
+                  return { found, count: notes.length, right };
                 }"""
             )
             assert touching["found"] == []

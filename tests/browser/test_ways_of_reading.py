@@ -296,8 +296,9 @@ def test_forced_colours_leave_blocks_signs_and_lines(browser, server, scheme):
         }
         assert lines == {"predict": "dashed", "do": "double", "exercise": "solid"}
         explorable = visit.page.locator("figure.explorable").first
-        assert explorable.evaluate(seen, "Top") == "solid"
-        # The signs: a pencil, a question mark, a flask.
+        assert visit.page.locator(".explore").first.evaluate(seen, "Top") == "solid"
+        # The signs: a pencil, a question mark, a verdict, a flask.
+        assert ink(visit, visit.page.locator(".claim > a").first, width=19) > 0.15
         for block in ("predict", "exercise"):
             assert ink(visit, visit.page.locator(f".{block} .task-name").first, width=17) > 0.15
         run = visit.page.locator("details.card-of-run > summary").first
