@@ -327,16 +327,16 @@ def test_forced_colours_leave_blocks_signs_and_lines(browser, server, scheme):
 def test_forced_colours_leave_the_verdicts(browser, server):
     with visit_to(browser, server, LEDGER, forced_colors="active") as visit:
         kinds = ("correct", "needs-qualification", "wrong", "contested", "slip")
-        lines = visit.page.evaluate(
+        signs = visit.page.evaluate(
             """(kinds) => kinds.map((kind) => document.querySelector(`.verdict-${kind}.verdict`))
-              .filter(Boolean).map((e) => [e, getComputedStyle(e)])
-              .map(([e, s]) => [
-                e.textContent.trim(), s.borderLeftStyle, parseFloat(s.borderLeftWidth)])""",
+              .map((e) => [e.textContent.trim(), getComputedStyle(e, "::before").maskImage])""",
             kinds,
         )
-        assert len(lines) >= 4
-        assert len({words for words, _, _ in lines}) == len(lines)
-        assert all(style != "none" and width >= 2 for _, style, width in lines)
+        # Another word and another shape for each.
+        assert len({words for words, _ in signs}) == len(kinds)
+        assert len({shape for _, shape in signs}) == len(kinds)
+        for kind in kinds:
+            assert ink(visit, visit.page.locator(f".verdict-{kind}.verdict").first, width=13) > 0.1
 
 
 # Axe leaves code undecided, because its ground is shaded at the ends.

@@ -71,5 +71,5 @@ def test_every_file_that_the_stylesheet_names_is_there():
 
 def test_all_faces_together_are_light():
     faces = list((STATIC / "fonts").glob("*.woff2"))
-    assert len(faces) == 7
+    assert len(faces) == 6
     assert sum(face.stat().st_size for face in faces) <= 120_000
