@@ -19,14 +19,17 @@ from sphinx.errors import ExtensionError
 TARGET = "book.css"
 #: The book's own, in this order; all others are the theme's.
 OURS = ("course.css", "explorable.css", "exercises.css", "blocks.css", "ledger.css", "page.css")
-#: The face of the text, early, so that the page does not move when it comes; from a file browsers
-#: refuse that, and complain. And a mark on pages that are read from their beginning: there the
-#: sections below may wait to be laid out (page.css, course.js), which moves what is below them.
+#: The face of the text is asked for early, so that the page does not move when it comes; from a file
+#: browsers refuse that, and complain, so there it may come late, which page.css forbids it.
+#: And a mark on pages that are read from their beginning: there the sections below may wait to be
+#: laid out (page.css, course.js), which moves what is below them.
 EARLY = """
     <script>
       if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "navigate")
         document.documentElement.classList.add("from-the-top");
-      if (location.protocol !== "file:") document.head.append(Object.assign(
+      if (location.protocol === "file:") document.fonts.add(new FontFace("Course Text",
+        "url({up}_static/fonts/text.woff2)", {{weight: "400 700", display: "swap"}}));
+      else document.head.append(Object.assign(
         document.createElement("link"), {{rel: "preload", as: "font", type: "font/woff2",
         crossOrigin: "anonymous", href: "{up}_static/fonts/text.woff2"}}));
     </script>"""

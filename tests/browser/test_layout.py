@@ -19,8 +19,8 @@ def test_the_text_is_as_wide_as_sixty_odd_letters(browser, server, width, size):
         column = visit.page.evaluate(WIDTH, "article section > p")
         assert column == min(31 * size, width - 40)
         letters = visit.page.evaluate(
-            """() => getComputedStyle(
-              document.querySelector("article section > p:not(.reading-time)")).fontSize"""
+            """() => getComputedStyle(document.querySelector(
+              "article section > p:not(.reading-time, .margin)")).fontSize"""
         )
         assert letters == f"{size}px"
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width

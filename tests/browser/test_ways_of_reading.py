@@ -439,7 +439,8 @@ def test_without_a_script_all_can_be_read_and_no_button_is_dead(browser, server,
         empty = visit.page.evaluate(
             """() => [...document.querySelectorAll(
               "article :is(section, p, table, img, .math, figcaption)")]
-              .filter((e) => !e.closest("details:not([open]), [hidden], .admonition-title"))
+              .filter((e) => !e.closest(
+                "details:not([open]), [hidden], .admonition-title, .claim-tip"))
               .filter((e) => !e.checkVisibility({visibilityProperty: true, opacityProperty: true})
                 || !e.getBoundingClientRect().height)
               .map((e) => e.outerHTML.slice(0, 100))"""
