@@ -272,7 +272,7 @@ def _name_claims(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if not here:
             continue
         line = nodes.paragraph("", "", classes=["margin", "claims-here"])
-        line += nodes.inline("", "Weighed here", classes=["claims-here-name"])
+        line += nodes.inline("", "Claims weighed here", classes=["claims-here-name"])
         for name in here:
             line += [nodes.Text(" "), claim_sign(claim=name)]
         if isinstance(node, nodes.section):
