@@ -19,8 +19,8 @@ from sphinx.errors import ExtensionError
 TARGET = "book.css"
 #: The book's own, in this order; all others are the theme's.
 OURS = ("course.css", "explorable.css", "exercises.css", "blocks.css", "ledger.css", "page.css")
-#: The face of the text is asked for early, so that the page does not move when it comes; from a file
-#: browsers refuse that, and complain, so there it may come late, which page.css forbids it.
+#: The face of the text is asked for early, so that the page does not move when it comes. From a
+#: file browsers refuse that, and complain; so there it may come late, which page.css forbids it.
 #: And a mark on pages that are read from their beginning: there the sections below may wait to be
 #: laid out (page.css, course.js), which moves what is below them.
 EARLY = """
