@@ -12,6 +12,7 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,7 @@ class LedgerDirective(LedgerText):
         for claim in ledger.claims:
             shown = [_paragraph(self.link(claim, f"chapter {claim['chapter']}"))]
             if claim["test"]:
-                shown.append(_paragraph(nodes.literal("", claim["test"].split("::")[1])))
+                shown.append(_paragraph(_test_name(claim["test"].split("::")[1])))
             else:
                 reason = _inline(self.myst(claim["reason"]))
                 shown.append(_paragraph(nodes.Text("No test: "), *reason))
@@ -198,6 +199,12 @@ class LedgerDirective(LedgerText):
         meaning = _paragraph(nodes.Text("That is: "), *words)
         meaning["classes"].append("ledger-where")
         return [meaning]
+
+
+def _test_name(name: str) -> nodes.Node:
+    """Return the name of a test, which may break behind an underscore."""
+    breaking = escape(name).replace("_", "_<wbr>")
+    return nodes.raw("", f'<code class="literal">{breaking}</code>', format="html")
 
 
 def _inline(paragraphs: Iterable[nodes.Node]) -> list[nodes.Node]:

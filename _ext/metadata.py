@@ -68,13 +68,14 @@ NOT_FOUND = Template("""\
 <title>Page not found — $site</title>
 <link rel="icon" href="data:image/svg+xml,$icon" />
 <style>
-:root { color-scheme: light dark; --text: #23272f; --ground: #fff; --link: #005b8f; }
+:root { color-scheme: light dark; --text: #211f1c; --ground: #fdfcf9; --link: #0b5794; }
 @media (prefers-color-scheme: dark) {
-  :root { --text: #e3e6ea; --ground: #14181e; --link: #7cc4f0; }
+  :root { --text: #dcd8ce; --ground: #181714; --link: #8cbcf0; }
 }
 body {
-  margin: 0 auto; max-width: 38rem; padding: 12vh 1.25rem 3rem;
-  font: 1.05rem/1.65 system-ui, sans-serif; color: var(--text); background: var(--ground);
+  margin: 0 auto; max-width: 36.8rem; padding: 3rem 1.25rem;
+  font: 1.1875rem/1.55 Georgia, "Liberation Serif", serif;
+  color: var(--text); background: var(--ground);
 }
 h1 { font-size: 1.9rem; line-height: 1.25; margin: 1.5rem 0 1rem; }
 a { color: var(--link); text-underline-offset: 0.15em; }
