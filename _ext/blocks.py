@@ -5,7 +5,8 @@
     :::
 
 stands before a cell with an explorable, and ``{compare}`` behind it, folded. The three become one
-block, with the code of the cell folded below the picture.
+block. The code of an explorable, and of each cell tagged ``hide-input``, is folded below what it
+shows.
 
     :::{often-said} C52
     Batch norm works because it reduces internal covariate shift.
@@ -200,6 +201,8 @@ class Explore(SphinxTransform):
         for cell in list(self.document.findall(nodes.container)):
             if cell.get("nb_element") == "cell_code":
                 self.join(cell)
+                if cell.get("hide_mode") == "input" and len(cell.children) > 1:
+                    self.fold_code(cell, cell["prompt_show"].replace("{type}", "source"))
         for node in self.document.findall(lambda n: isinstance(n, (block, folded))):
             alone = {"ask", "compare"} & set(node["classes"])
             if alone and not isinstance(node.parent, task):
@@ -227,15 +230,14 @@ class Explore(SphinxTransform):
         if isinstance(behind, folded) and "compare" in behind["classes"]:
             parent.remove(behind)
             whole += behind
-        self.fold_code(cell)
+        self.fold_code(cell, "Show the code of the explorable")
 
-    def fold_code(self, cell: nodes.container) -> None:
-        """Put the code below the picture: it is one line, and not the lesson."""
+    def fold_code(self, cell: nodes.container, words: str) -> None:
+        """Put code that is not the lesson below what it shows, so that the text leads to that."""
         source = cell.children[0]
         if isinstance(source, nodes.container) and source.get("nb_element") == "cell_code_source":
             cell.remove(source)
             cell.attributes.pop("hide_mode", None)
-            words = "Show the code of the explorable"
             cell += folded("", summary(words, words), source, classes=["code-fold"])
 
 
