@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
-from bncourse.display.figure import true_minus
+from bncourse.display.figure import powers, true_minus
 
 
 class Control(Protocol):
@@ -97,7 +97,7 @@ class Range:
 
     def text(self, value: float) -> str:
         """Return the value in its form, with a true minus sign."""
-        return true_minus(self.form.format(value))
+        return true_minus(powers(self.form.format(value)))
 
     def ends(self) -> tuple[float, float]:
         """Return the ends of the live slider."""

@@ -28,6 +28,21 @@ def true_minus(text: str) -> str:
     return re.sub(r"-(?=\d)", "\N{MINUS SIGN}", text)
 
 
+def powers(text: str) -> str:
+    """Return text with powers of ten as one writes them, where Python writes an e.
+
+    >>> powers("1e-05, 2e-07 and 10^4")
+    '10⁻⁵, 2 · 10⁻⁷ and 10⁴'
+    """
+    return re.sub(r"\b(?:(\d(?:\.\d+)?)e|10\^)([+-]?\d+)(?!\.?\d)", _power, text)
+
+
+def _power(found: re.Match[str]) -> str:
+    factor = "" if found[1] in (None, "1") else f"{found[1]} · "
+    raised = str(int(found[2])).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{factor}10{raised}"
+
+
 class FigureWithWords:
     """A picture and one or two sentences that say what it shows.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,8 +126,13 @@ def label_line(
 
 
 def title(figure: Figure, text: str) -> None:
-    """Write the finding over the whole figure, left-aligned."""
+    """Write the finding over the whole figure, left-aligned, and clear of the panels' titles."""
     figure.suptitle(text, x=0.01, ha="left", fontweight="bold", fontsize=12.5)
+    layout = figure.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine) and any(
+        ax.get_title("left") for ax in figure.axes
+    ):
+        layout.set(h_pad=0.09)
 
 
 def join(values: Sequence[str]) -> str:

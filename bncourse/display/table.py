@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from bncourse.display.card import EXACT, Card, Exact, card_html, checked, with_card
-from bncourse.display.figure import true_minus
+from bncourse.display.figure import powers, true_minus
 
 
 class Table:
@@ -112,4 +112,4 @@ def _side(number: bool) -> str:
 def _text(value: Any, form: str) -> str:
     if isinstance(value, float) and math.isinf(value):
         return "never" if value > 0 else "\N{MINUS SIGN}∞"
-    return value if isinstance(value, str) else true_minus(format(value, form))
+    return value if isinstance(value, str) else true_minus(powers(format(value, form)))

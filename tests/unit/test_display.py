@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch, Table
+from bncourse.display.figure import powers
 from bncourse.display.style import join, new_figure, style
 
 
@@ -227,3 +228,18 @@ def test_a_table_s_html_has_a_caption_and_heads_of_columns_and_rows():
 def test_a_table_that_is_none_is_refused(rows, caption, message):
     with pytest.raises(ValueError, match=message):
         Table(rows, {"a": "", "b": ""}, caption)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1e-05", "10⁻⁵"),
+        ("2e+01", "2 · 10¹"),
+        ("1.5e-31", "1.5 · 10⁻³¹"),
+        ("Mean 10^4, 10^0.", "Mean 10⁴, 10⁰."),
+        ("10^0.25", "10^0.25"),  # no superscript has a point
+        ("1e, 210^4, 0.5", "1e, 210^4, 0.5"),
+    ],
+)
+def test_powers_of_ten_are_raised(text, expected):
+    assert powers(text) == expected

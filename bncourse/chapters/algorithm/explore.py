@@ -8,7 +8,7 @@ from bncourse.arrays import Floats
 from bncourse.chapters.algorithm import runs
 from bncourse.chapters.algorithm.figures import DEEP_GREEN, PLUM
 from bncourse.display import Choice, Explorable, FigureWithWords, Range
-from bncourse.display.figure import true_minus
+from bncourse.display.figure import powers, true_minus
 from bncourse.display.style import (
     GREEN,
     GREY,
@@ -152,12 +152,12 @@ def draw_float32_cliff(exponent: float, formula: str) -> FigureWithWords:
         ax.annotate("below 0: impossible for a variance", (100, -4.9), ha="center", fontsize=10)
         ax.set_xlabel("unit, sorted by its variance")
         ax.set_ylabel("variance in float32")
-        ax.set_title(f"Mean 10^{exponent:g}, {formula}: {negative} of 200 are below 0")
+        ax.set_title(powers(f"Mean 10^{exponent:g}, {formula}: {negative} of 200 are below 0"))
     words = (
         f"{formula.capitalize()}, mean 10^{exponent:g}: variances from {_short(variances[0])} to "
         f"{_short(variances[-1])}, {negative} of 200 negative."
     )
-    return FigureWithWords(figure, true_minus(words))
+    return FigureWithWords(figure, true_minus(powers(words)))
 
 
 def _short(value: float) -> str:

@@ -145,8 +145,9 @@ def gradient_shares(shares: Shares) -> FigureWithWords:
             for k, value in enumerate(shares.random):
                 ax.plot([k - 0.42, k + 0.42], [value, value], color=INK, linestyle=":")
             ax.set_xticks(range(4), names)
+            ax.set_yticks(np.linspace(0, 1, 6))
             ax.set_title(inputs, fontsize=11.5)
-            ax.set_ylim(0, 1)
+            ax.set_ylim(0, 1.06)
             ax.grid(visible=False, axis="x")
         axes[0].set_ylabel("share of ‖dw‖² along ā")
         axes[0].text(0.02, 0.97, "without", color=WITHOUT, transform=axes[0].transAxes, va="top")

@@ -92,7 +92,7 @@ def shift_smoothness_steps(
     rows = {"tanh, standardised": STANDARDISED, "tanh": RAW}
     said = []
     with style():
-        figure, axes = new_figure(6.8, 6.0, 2, 3)
+        figure, axes = new_figure(7.2, 6.2, 2, 3)
         for k, (network, inputs) in enumerate(rows.items()):
             sides = (False, True)
             moves = [shifted.values[network, 0.1, bn] for bn in sides]
@@ -135,14 +135,14 @@ def shift_smoothness_steps(
                             f"{middle:{form}}",
                             va="center",
                             color=colour,
-                            fontsize=8.5,
+                            fontsize=9,
                             fontweight="bold",
                         )
                         middles.append(f"{middle:{form}}")
                     parts.append(f"{name}: {middles[0]} and {middles[1]}")
-                ax.set_xlim(0, 1.3 * highest)
+                ax.set_xlim(0, 1.4 * highest)
                 ax.set_xticks([])
-                ax.set_yticks(-np.arange(len(shown)), list(shown.values()), fontsize=8.5)
+                ax.set_yticks(-np.arange(len(shown)), list(shown.values()), fontsize=9)
                 ax.grid(visible=False)
                 ax.tick_params(axis="y", length=0)
                 ax.set_title(f"{head},\n{inputs}", fontsize=9.5, pad=5)
@@ -282,9 +282,7 @@ def fifty_layers(depth: Depth) -> FigureWithWords:
         ax.set_ylim(1e-6, 1e5)
         ax.set_xlabel("layer, from the input (left) to the output")
         ax.set_ylabel("‖∂J/∂w‖ over that of the last layer")
-        ax.text(
-            37, 2e-6, "← falls to\n    " + magnitude(depth.first_to_last("sigmoid")), fontsize=9.5
-        )
+        ax.text(34, 2e-6, "falls to\n" + magnitude(depth.first_to_last("sigmoid")), fontsize=9.5)
         ax.legend(loc="lower left", fontsize=9.5, handlelength=2.6)
         title(figure, "Batch norm saves the sigmoid's gradients and blows up ReLU's")
     words = (
@@ -538,7 +536,7 @@ def smooth_and_fast(results: landscape.Apart) -> FigureWithWords:
                 )
                 points.append(f"{labels[arm]} {middle[0]:.2g} and {middle[1]:.0f}")
             ax.set_xscale("log")
-            ax.set_xlim(0.3, 40)
+            ax.set_xlim(0.2, 40)
             ax.set_xticks([0.5, 2, 10], ["0.5", "2", "10"])
             ax.minorticks_off()
             ax.set_ylim(0, 110)

@@ -88,7 +88,7 @@ def small_batches(batches: BySize) -> FigureWithWords:
         if min(everywhere) < min(sizes):
             ax.annotate("refused", (1, 0.02), color=WITH, ha="left", fontweight="bold")
         ax.axhline(0.1, color=INK, linestyle=":", linewidth=1)
-        ax.text(everywhere[-1], 0.11, "guessing", ha="right", fontsize=10)
+        ax.text(everywhere[-1], 0.125, "guessing", ha="right", fontsize=10)
         ax.minorticks_off()
         ax.set_xticks(everywhere, [str(m) for m in everywhere])
         ax.set_ylim(0, 1.15)
@@ -214,7 +214,7 @@ def strings(
     names = ("one class a batch", "both classes in each")
     said = []
     with style():
-        figure, axes = new_figure(6.8, 3.6, 1, len(cuts))
+        figure, axes = new_figure(6.8, 3.6, 1, len(cuts), gridspec_kw={"wspace": 0.08})
         for ax, batches, name in zip(axes, cuts, names, strict=True):
             ax.axhline(1.0, color="#bbbbbb", linewidth=1.2)
             ax.axhline(0.0, color=WITH, linewidth=1.6)

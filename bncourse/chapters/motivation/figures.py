@@ -158,7 +158,7 @@ def cures(result: Cures) -> FigureWithWords:
     arms = result.arms
     place = np.arange(len(arms))[::-1]
     with style():
-        figure, axes = new_figure(6.0, 3.3, 1, 3, sharey=True)
+        figure, axes = new_figure(6.4, 3.3, 1, 3, sharey=True)
         for ax, values, text in (
             (axes[0], [arm.ratio for arm in arms], "λmax over the next"),
             (axes[1], [arm.safe for arm in arms], "steps, rate 1/L"),
@@ -337,6 +337,7 @@ def working_ranges(ranges: WorkingRanges) -> FigureWithWords:
                         "with batch norm" if bn else "without",
                         at=0,
                         offset=(-4, -27 if bn else 13),
+                        fontsize=10.5,
                     )
             ax.set_xlabel(text)
             ax.set_xticks([1e-3, 1e-1, 1e1])
@@ -386,8 +387,12 @@ def learning_rate_map(table: Map) -> FigureWithWords:
             (axes[0], table.without, "without batch norm", WITHOUT),
             (axes[1], table.with_bn, "with batch norm", WITH),
         ):
-            ax.imshow(values, origin="lower", cmap="cividis", vmin=0, vmax=1, aspect="auto")
+            shades = ax.imshow(
+                values, origin="lower", cmap="cividis", vmin=0, vmax=1, aspect="auto"
+            )
             for (row, column), value in np.ndenumerate(values):
+                # The dashed line stops at a number.
+                patch = {"boxstyle": "square,pad=0.15", "color": shades.to_rgba(value)}
                 ax.annotate(
                     f"{100 * value:.0f}",
                     (column, row),
@@ -396,10 +401,13 @@ def learning_rate_map(table: Map) -> FigureWithWords:
                     fontsize=9,
                     color="white" if value < 0.55 else "black",
                     fontweight="bold" if value >= GOOD else "normal",
+                    bbox=patch if _on_diagonal(table, row, column) else None,
                 )
             if values is table.with_bn:
                 # Ten times smaller weights, a hundred times smaller rate: α/‖w‖² stays.
-                ax.plot(*_diagonal(table), color="white", linewidth=1.6, linestyle=(0, (4, 3)))
+                # On a white one, since the cells are dark and light.
+                ax.plot(*_diagonal(table), color="white", linewidth=3.2)
+                ax.plot(*_diagonal(table), color=INK, linewidth=1.6, linestyle=(0, (4, 3)))
                 ax.set_xlim(-0.5, len(table.rates) - 0.5)
                 ax.set_ylim(-0.5, len(table.gains) - 0.5)
             ax.grid(visible=False)
@@ -427,6 +435,11 @@ def _diagonal(table: Map) -> tuple[Floats, Floats]:
     columns = exponents - np.log10(table.rates[0])
     rows = exponents + 1.0 - np.log10(table.gains[0])
     return columns, rows
+
+
+def _on_diagonal(table: Map, row: int, column: int) -> bool:
+    """Whether the dashed line goes through a cell's middle."""
+    return bool(np.isclose(10 * table.rates[column], table.gains[row]))
 
 
 def _powers(values: Floats) -> list[Any]:
