@@ -58,7 +58,17 @@ def test_the_parts_add_up():
 
 
 @pytest.mark.parametrize(
-    "name", ["exercise", "do", "folded", "experiment-card", "self-test", "ledger-corrections"]
+    "name",
+    [
+        "exercise",
+        "do",
+        "fold",
+        "compare",
+        "code-fold",
+        "experiment-card",
+        "self-test",
+        "ledger-corrections",
+    ],
 )
 def test_what_may_be_skipped_counts_nothing(name):
     inside = [words(150), nodes.math_block("", "x"), cell("a\nb\nc")]
@@ -66,7 +76,7 @@ def test_what_may_be_skipped_counts_nothing(name):
 
 
 def test_a_prediction_counts_without_its_answers():
-    answer = nodes.container("", words(150), classes=["choice", "folded"])
+    answer = nodes.container("", words(150), classes=["choice", "fold"])
     assert read(nodes.container("", words(30), answer, classes=["predict"])).reading == 0.2
 
 
