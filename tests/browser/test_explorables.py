@@ -189,7 +189,7 @@ def test_the_setting_is_in_the_address_and_a_link_sets_it(browser, server, way):
         assert "#fig-ruler=" in kept
         moved = words_of(visit.page)
         # A link in the text, in a folded answer.
-        visit.page.get_by_text("What you should have found").first.click()
+        visit.page.get_by_text("Compare with what we saw").first.click()
         visit.page.get_by_role("link", name="a stretch by 3 and a slide by −8").click()
         visit.page.wait_for_function(
             "() => document.querySelector('figure.explorable figcaption')"
