@@ -40,6 +40,9 @@ SHORT_NAME = re.compile(r'(<button class="btn search-button-field[^>]*?) aria-la
 BRAND = re.compile(r'(?<!<header>)(<a class="navbar-brand logo".*?</a>)', re.DOTALL)
 CONTENTS = re.compile(r'<nav id="pst-page-toc-nav"[^>]*>\s*(<ul.*?</ul>)\s*</nav>', re.DOTALL)
 OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>', re.DOTALL)
+#: A cell of a table of results: a number with its range ("47 (42 to 61)"), or a sentence.
+CELL = re.compile(r"<td>([^<]+)</td>")
+LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
 CORNER = re.compile(r"<th\b[^>]*>(?:<p></p>)?</th>")
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
 
@@ -98,16 +101,25 @@ def mend_roles(
 
     The bibliography's roles: ARIA has deprecated them, and the text needs none. The label of a
     folded cell: it is the same for all and hides the words that a reader sees. The empty corner of
-    a table: it heads no column.
+    a table: it heads no column. And what a narrow page would break, or set in single words.
     """
     if "body" in context:
         context["body"] = CORNER.sub("<td></td>", context["body"])
+        context["body"] = CELL.sub(_cell, context["body"])
         for attribute in (
             ' role="doc-biblioentry"',
             ' role="list"',
             ' aria-label="Toggle hidden content"',
         ):
             context["body"] = context["body"].replace(attribute, "")
+
+
+def _cell(cell: re.Match[str]) -> str:
+    """Return a cell with a name for how it may break: a range not at all, a sentence late."""
+    text = cell[1]
+    if len(text) <= LONGEST_RANGE and re.search(r"\d", text):
+        return f'<td class="together">{text}</td>'
+    return f'<td class="sentence">{text}</td>' if len(text) >= SHORTEST_SENTENCE else cell[0]
 
 
 def say_where(

@@ -68,3 +68,19 @@ def test_the_name_of_the_book_breaks_between_words(browser, server):
             }"""
         )
         assert not wide
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_in_tables_ranges_stay_together_and_sentences_break(browser, server, width):
+    with Visit(browser, f"{server}/book/05-intuition.html", width=width) as visit:
+        cells = visit.page.evaluate(
+            """() => [...document.querySelectorAll(".results td")]
+              .filter((e) => e.checkVisibility())
+              .map((e) => [e.textContent, getComputedStyle(e).whiteSpace === "nowrap"])"""
+        )
+    ranges = [keeps for text, keeps in cells if " to " in text and len(text) <= 20]
+    sentences = [keeps for text, keeps in cells if len(text) > 60]
+    assert len(ranges) > 5
+    assert all(ranges)
+    assert len(sentences) > 3
+    assert not any(sentences)
