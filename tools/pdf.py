@@ -19,6 +19,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
@@ -53,7 +54,7 @@ FOOTER = (
     '<div style="width: 100%; text-align: center; font: 8pt sans-serif; color: #555">'
     '<span class="pageNumber"></span></div>'
 )
-#: On the screen a face that comes late is left out (page.css); a printed page waits for it.
+#: On the screen the upright face comes by script (_ext/styles.py); a printed page waits for all.
 FACES = "".join(
     f'@font-face {{ font-family: "Course Text"; font-weight: 400 700; font-display: block; {more}'
     f'src: url("{(HTML / "_static" / "fonts" / name).as_uri()}"); }}\n'
@@ -285,13 +286,13 @@ def contents_page(entries: list[Entry], sheets: dict[str, int]) -> str:
     return f'<nav class="print-page print-toc"><h1>Contents</h1>{lines(entries)}</nav>'
 
 
-def document(sheets: dict[str, int]) -> tuple[str, list[Entry]]:
-    """Return the whole book as one page of HTML, and its table of contents."""
+@cache
+def read_book() -> tuple[str, str, list[Entry]]:
+    """Return what stands before and behind the table of contents, and its entries."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     pages = toc_pages()
     articles, entries = zip(*(read_page(page, pages) for page in pages), strict=True)
     answers = appendix(articles, entries)
-    entries = (*entries, ANSWERS)
     front = BeautifulSoup(pages[0].read_text(encoding="utf-8"), "html.parser")
     description = front.select_one('meta[name="description"]')
     chapter = BeautifulSoup(pages[1].read_text(encoding="utf-8"), "html.parser")
@@ -301,7 +302,7 @@ def document(sheets: dict[str, int]) -> tuple[str, list[Entry]]:
         head.append(str(sheet))
     logo = (ROOT / "_assets" / "logo.svg").read_text(encoding="utf-8")
     title = html.escape(config["title"])
-    text = f"""<!DOCTYPE html>
+    before = f"""<!DOCTYPE html>
 <html lang="en" data-theme="light" data-mode="light">
 <head><meta charset="utf-8" /><title>{title}</title>
 {"".join(head)}<style>{FACES}{STYLE}</style></head>
@@ -310,10 +311,17 @@ def document(sheets: dict[str, int]) -> tuple[str, list[Entry]]:
 <p>{html.escape(str(description["content"])) if description else ""}</p>
 <p>{html.escape(config["author"])}, {config["copyright"]}. CC BY 4.0 (text and figures),
 MIT (code).</p></div>
-{contents_page(list(entries), sheets)}
+"""
+    behind = f"""
 {"".join(str(article) for article in articles)}{answers}
 </div></div></main></body></html>"""
-    return text, list(entries)
+    return before, behind, [*entries, ANSWERS]
+
+
+def document(sheets: dict[str, int]) -> tuple[str, list[Entry]]:
+    """Return the whole book as one page of HTML, and its table of contents."""
+    before, behind, entries = read_book()
+    return before + contents_page(entries, sheets) + behind, entries
 
 
 def print_document(page: Page, text: str, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Exercises in the browser: by keyboard, without script, opened on a phone, and to take away."""
+"""Exercises in the browser: by keyboard, without script, and to take away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 
 from ..loading import ROOT, load
 from . import conftest
-from .test_pages import AXE
 from .visits import HTML, Visit
 
 browser, server = conftest.browser, conftest.server
@@ -18,7 +17,6 @@ WITH_TASKS = [
     if 'class="task-title"' in (HTML / f"{page}.html").read_text(encoding="utf-8")
 ]
 each_page = pytest.mark.parametrize("page", WITH_TASKS)
-OPEN_ALL = "document.querySelectorAll('details').forEach(d => { d.open = true })"
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -33,18 +31,6 @@ def test_what_is_folded_opens_by_keyboard_with_and_without_script(browser, page,
     assert first.get_attribute("open") is not None
     assert first.locator("p").first.is_visible()
     context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@each_page
-def test_what_is_open_is_accessible_and_fits_on_a_phone(browser, server, page, scheme):
-    address = f"{server}/{page}.html"
-    with Visit(browser, address, width=360, scheme=scheme) as visit:
-        visit.page.evaluate(OPEN_ALL)
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
-        visit.page.evaluate(AXE)
-        found = visit.page.evaluate("axe.run('article', {runOnly: ['wcag2a', 'wcag2aa']})")
-        assert [(v["id"], v["nodes"][0]["html"][:160]) for v in found["violations"]] == []
 
 
 @pytest.mark.parametrize("way", ["http", "file"])
