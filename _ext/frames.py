@@ -3,13 +3,17 @@
 A notebook holds each frame as text in the HTML of its output, so that it stands by itself. In a
 page that was most of the weight, and no reader needs all frames at once: here each goes to a file
 whose name is made of its content, and its address takes the place of the text.
+
+The caption also learns its longest words, for which it keeps room at every width (explorable.css).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from sphinx.application import Sphinx
 
 EXPLORABLE = re.compile(r'<figure class="explorable".*?</figure>', re.DOTALL)
 FRAME = re.compile(r"data:image/webp;base64,([A-Za-z0-9+/]+=*)")
+DATA = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
 FOLDER = "_images"
 
 
@@ -38,6 +43,11 @@ def write_frames(
 
     def light(match: re.Match[str]) -> str:
         figure = FRAME.sub(written, match[0])
+        data = DATA.search(figure)
+        assert data is not None, figure[:200]
+        longest = max((frame["words"] for frame in json.loads(data[1])["frames"]), key=len)
+        room = f'<figcaption data-longest="{escape(longest)}" '
+        figure = figure.replace("<figcaption ", room, 1)
         # What is at the top of a page is seen at once.
         waits = 'loading="lazy" ' if "<img" in match.string[: match.start()] else ""
         return figure.replace("<img ", f'<img {waits}decoding="sync" ', 1)
