@@ -1,11 +1,12 @@
 """Join the stylesheets of a page to one, the theme's in a layer below the book's own.
 
 What stands in a layer loses to what stands in none, however it is written: so the book's rules can
-be plain, and one request takes the place of ten.
+be plain, and one request takes the place of ten. The face of the text comes with it.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import posixpath
 import re
@@ -19,20 +20,26 @@ from sphinx.errors import ExtensionError
 TARGET = "book.css"
 #: The book's own, in this order; all others are the theme's.
 OURS = ("course.css", "explorable.css", "exercises.css", "blocks.css", "ledger.css", "page.css")
-#: The face of the text is asked for early, so that the page does not move when it comes. From a
-#: file browsers refuse that, and complain; so there it may come late, which page.css forbids it.
+#: The face of the text comes as a script, which holds its bytes: only such a face is there at the
+#: first paint. What a stylesheet names comes later, and moves the page. Where no script runs, it
+#: is taken from its file all the same.
+FACE, FONT = "face.js", "fonts/text.woff2"
+SCRIPT = (
+    'document.fonts.add(new FontFace("Course Text", Uint8Array.from(atob("{bytes}"), '
+    '(c) => c.charCodeAt(0)), {{ weight: "400 700" }}));\n'
+)
 #: And a mark on pages that are read from their beginning: there the sections below may wait to be
 #: laid out (page.css, course.js), which moves what is below them.
 EARLY = """
     <script>
       if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "navigate")
         document.documentElement.classList.add("from-the-top");
-      if (location.protocol === "file:") document.fonts.add(new FontFace("Course Text",
-        "url({up}_static/fonts/text.woff2)", {{weight: "400 700", display: "swap"}}));
-      else document.head.append(Object.assign(
-        document.createElement("link"), {{rel: "preload", as: "font", type: "font/woff2",
-        crossOrigin: "anonymous", href: "{up}_static/fonts/text.woff2"}}));
-    </script>"""
+    </script>
+    <script src="{up}_static/{face}"></script>
+    <noscript><style>
+      @font-face {{ font-family: "Course Text"; font-weight: 400 700;
+        src: url({up}_static/{font}); }}
+    </style></noscript>"""
 LINK = re.compile(r'\s*<link [^>]*\brel="stylesheet"[^>]*>')
 ADDRESS = re.compile(r'href="[^"]*_static/([^"?]+)')
 IMPORT = re.compile(r"@import\s+(?:url\()?[\"']([^\"']+)[\"']\)?\s*;")
@@ -76,8 +83,13 @@ def joined(folder: Path, theirs: list[str]) -> str:
     return f"@layer theme {{\n{layer}\n}}\n{ours}"
 
 
+def digest(text: str) -> str:
+    """Return a version of a file, which changes with its content."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
 def join(app: Sphinx, exception: Exception | None) -> None:
-    """Write the one stylesheet, and its link into all pages."""
+    """Write the one stylesheet and the face of the text, and their links into all pages."""
     if exception is not None or app.builder.name != "html":
         return
     folder = Path(app.outdir, "_static")
@@ -97,11 +109,14 @@ def join(app: Sphinx, exception: Exception | None) -> None:
         return
     text = joined(folder, list(theirs))
     (folder / TARGET).write_text(text, encoding="utf-8", newline="\n")
-    version = hashlib.sha256(text.encode()).hexdigest()[:8]
+    face = base64.b64encode((folder / FONT).read_bytes()).decode("ascii")
+    script = SCRIPT.format(bytes=face)
+    (folder / FACE).write_text(script, encoding="utf-8", newline="\n")
     for path, text in pages.items():
         up = "../" * len(path.relative_to(app.outdir).parent.parts)
-        link = f'\n    <link rel="stylesheet" href="{up}_static/{TARGET}?v={version}" />'
-        once = iter([EARLY.format(up=up) + link])
+        link = f'\n    <link rel="stylesheet" href="{up}_static/{TARGET}?v={digest(text)}" />'
+        early = EARLY.format(up=up, face=f"{FACE}?v={digest(script)}", font=FONT)
+        once = iter([early + link])
         changed = LINK.sub(lambda _, once=once: next(once, ""), text)
         path.write_text(changed, encoding="utf-8", newline="\n")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from .test_pages import PAGES
+from .test_ways_of_reading import CORES
 
-LIMITS = {"book/index": 400_000}
+#: Before the reader moves anything, and when all pictures have been seen.
+AT_FIRST, AT_THE_END = 350_000, 1_200_000
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -20,12 +22,16 @@ def test_the_page_transfers_little(browser, server, page):
     fonts = []
     tab.on("request", lambda r: fonts.append(r.url) if r.resource_type == "font" else None)
     tab.goto(f"{server}/{page}.html", wait_until="networkidle")
+    if page in CORES:
+        assert sum(sizes) <= AT_FIRST
     # Down to the end, so that pictures that load late are counted too.
     tab.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     tab.wait_for_load_state("networkidle")
     context.close()
     assert len(sizes) > 10
+    # The face of the text comes by script, and not a second time.
+    assert [url for url in fonts if url.endswith("/text.woff2")] == []
     # The small font has every icon; `tools/maintain/icons.py` adds one that it lacks.
     assert [url for url in fonts if "fontawesome" in url] == []
     assert any(url.endswith("icons.woff") for url in fonts)
-    assert sum(sizes) <= LIMITS.get(page, 1_200_000)
+    assert sum(sizes) <= AT_THE_END
