@@ -6,9 +6,11 @@
   const selector = ".formula, div.highlight pre, .pst-scrollable-table-container, .results";
   const nameOf = (box) => box.matches(".formula") ? "Formula" : box.matches("pre") ? "Code" : "Table";
   const mark = () => {
-    // First all sizes, then all changes: a change between two readings costs a layout each.
+    // First all sizes, then all changes: a change between two readings costs a layout each. And none in
+    // what is folded, which would be laid out for it, and is asked when it is opened.
     const boxes = [...document.querySelectorAll(selector)];
-    const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
+    const wide = boxes.map(
+      (box) => !box.closest("details:not([open])") && box.scrollWidth > box.clientWidth);
     boxes.forEach((box, k) => {
       if (wide[k]) {
         box.tabIndex = 0;

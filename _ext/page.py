@@ -15,6 +15,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
 
 #: Loaded by the theme on every page for a search while typing, which this book does not have.
 SEARCH = re.compile(
@@ -45,6 +46,12 @@ CELL = re.compile(r"<td>([^<]+)</td>")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
 CORNER = re.compile(r"<th\b[^>]*>(?:<p></p>)?</th>")
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
+
+#: The theme lets boxes of code and output that scroll be reached by keyboard. It reads their sizes
+#: between changes, a layout for each, and again whenever an explorable changes its words: half a
+#: second on a phone. course.js reads all at once.
+TAB_STOPS = re.compile(r'document\.querySelectorAll\(\["pre",[^)]*?\]\.join\(", "\)\)')
+THEME_SCRIPT = "scripts/pydata-sphinx-theme.js"
 
 
 #: The last group of the sidebar: who looks for it unfolds it.
@@ -225,6 +232,20 @@ def remove_source_maps(app: Sphinx, exception: Exception | None) -> None:
         path.unlink()
 
 
+def spare_layouts(app: Sphinx, exception: Exception | None) -> None:
+    """Leave the boxes that scroll to course.js."""
+    path = Path(app.outdir, "_static", THEME_SCRIPT)
+    if exception is not None or not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    if "[].forEach" in text:
+        return
+    changed, count = TAB_STOPS.subn("[]", text)
+    if count != 1:
+        raise ExtensionError(f"expected the theme's tab stops once in {path.name}, got {count}")
+    path.write_text(changed, encoding="utf-8", newline="\n")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.add_js_file("course.js", loading_method="defer")
@@ -238,4 +259,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", remove_source_maps)
     app.connect("build-finished", name_parts)
     app.connect("build-finished", lighten_pages)
+    app.connect("build-finished", spare_layouts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
