@@ -27,7 +27,7 @@ SCRIPT = re.compile(r'<script((?: data-[\w-]+="[^"]*")*) src="')
 OPTIONS = re.compile(r'<script src="([^"]*documentation_options\.js)[^"]*"></script>')
 #: Scripts that wait needn't come before the faces; the one that draws icons is an empty file here.
 NEEDLESS = re.compile(
-    r'\s*<link rel="preload" as="script"[^>]*>|\s*<script src="[^"]*/fontawesome\.js.*?</script>'
+    r'\s*<link rel="preload" as="script"[^>]*>|\s*<script [^>]*/fontawesome\.js.*?</script>'
 )
 #: The sidebar's button that unfolds the pages below a chapter says nothing by itself, and its one
 #: icon would fetch a font of 150 KB.
