@@ -113,6 +113,8 @@ def mend_roles(
     if "body" in context:
         context["body"] = CORNER.sub("<td></td>", context["body"])
         context["body"] = CELL.sub(_cell, context["body"])
+        # A number and its sign stay on one line.
+        context["body"] = re.sub(r"(?<=\d) %", "\u00a0%", context["body"])
         for attribute in (
             ' role="doc-biblioentry"',
             ' role="list"',
