@@ -731,7 +731,7 @@ class LoadedBias:
     question="What becomes of a trained network when biases with standard deviation 1 are loaded "
     "in front of batch norm?",
     control="The same network without them, and with them by the statistics of the batch.",
-    mode="Evaluation mode: running statistics, collected before the biases came. The last column: "
+    mode="Evaluation mode: running statistics, collected before the biases came. The last row: "
     "the statistics of the whole test set as one batch.",
 )
 def loaded_bias(seeds: Sequence[int] = FIVE) -> LoadedBias:

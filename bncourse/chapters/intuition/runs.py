@@ -1543,7 +1543,7 @@ def verdicts(
             str(ranking["smoothness"]),
             f"β_eff at 1 nat, η = 0.1: tanh, standardised, {betas[0]:.1f} without, {betas[1]:.1f} "
             f"with; ReLU, raw, {relu[0]:.1f} and {relu[1]:.1f}.",
-            "true of some, not needed for the gain" if rougher else "open",
+            "true of some; one gain needs none" if rougher else "open",
             "If a measure that doesn't depend on the weights' lengths found tanh smoother there.",
         ],
         [
@@ -1561,7 +1561,7 @@ def verdicts(
             f"length, {at_five[2]:.2f} at the end's; at rate 3 {at_three[0]:.2f} and "
             f"{at_three[1]:.2f}.",
             "moves the edge" if at_five[0] - at_five[1] > 0.3 else "open",
-            "If weights held at their first length trained more slowly at small rates, too.",
+            "If weights held at their first length trained more slowly at 0.1, too.",
         ],
         [
             "It keeps gradients alive in deep networks",
