@@ -51,6 +51,7 @@ from urllib.parse import quote
 from course_tools import tool
 from docutils import nodes
 from docutils.parsers.rst import directives
+from listings import full_title, section_of
 from sphinx.application import Sphinx
 from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
@@ -411,13 +412,12 @@ def show_lists(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         )
         found.append(nodes.paragraph(text, text))
         for page, entries in _in_order(app.env):
-            title = app.env.titles[page].astext()
+            title = full_title(app.env, page)
             link = make_refnode(app.builder, docname, page, "", nodes.Text(title))
-            found.append(nodes.paragraph("", "", link, classes=["exercise-page"]))
             items = nodes.bullet_list(classes=["exercise-list"])
             for entry in entries:
                 items += _item(app, docname, page, entry)
-            found.append(items)
+            found.append(section_of(page, link, items))
         place.replace_self(found)
 
 
@@ -425,11 +425,10 @@ def _item(app: Sphinx, docname: str, page: str, entry: dict[str, Any]) -> nodes.
     title = [part.deepcopy() for part in entry["title"]]
     words = nodes.inline("", "", nodes.Text(f"{entry['name']}: "), *title)
     link = make_refnode(app.builder, docname, page, entry["label"], words)
-    facts = entry["kind"]
+    line = nodes.paragraph("", "", link)
     if "minutes" in entry:
-        facts += f" · {entry['minutes']} minutes · {entry['difficulty']}"
-    line = nodes.paragraph("", "", link, nodes.Text(" "))
-    line += nodes.inline(facts, facts, classes=["task-facts"])
+        facts = f"{entry['kind']} · {entry['minutes']} minutes · {entry['difficulty']}"
+        line += [nodes.Text(" "), nodes.inline(facts, facts, classes=["task-facts"])]
     return nodes.list_item("", line)
 
 

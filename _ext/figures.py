@@ -25,6 +25,7 @@ from course_tools import tool
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from frames import EXPLORABLE
+from listings import full_title, section_of
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole
@@ -140,19 +141,18 @@ def list_experiments(app: Sphinx, doctree: nodes.document, docname: str) -> None
         for page in pages.existing(Path(app.srcdir)):
             found = cards(app.env.get_doctree(page))
             if found:
-                title = app.env.titles[page].astext()
-                link = nodes.reference(
-                    "", title, internal=True, refuri=app.builder.get_relative_uri(docname, page)
-                )
-                shown.append(nodes.paragraph("", "", nodes.strong("", "", link)))
-                shown += [nodes.raw("", _entry(card), format="html") for card in found]
+                address = app.builder.get_relative_uri(docname, page)
+                title = full_title(app.env, page)
+                link = nodes.reference("", title, internal=True, refuri=address)
+                entries = (nodes.raw("", _entry(card), format="html") for card in found)
+                shown.append(section_of(page, link, *entries))
         place.replace_self(shown or [nodes.paragraph("", "No page has a card yet.")])
 
 
 def _entry(card: Rows) -> str:
     """Return a card under its question."""
     (_, question), *rest = card
-    return card_html(rest).replace("How this was measured", escape(question))
+    return card_html(rest).replace("How this was measured", escape(question.replace("'", "’")))
 
 
 class Move(ReferenceRole):
