@@ -1,3 +1,10 @@
+// Excerpts without the source of the formulas, which each page holds for those who copy them.
+{
+  const words = Search.htmlToText;
+  Search.htmlToText = (html, anchor) =>
+    words(html.replace(/<annotation\b.*?<\/annotation>/gs, ""), anchor);
+}
+
 // On a page that was opened from a file, the search works but for its excerpts: browsers let no
 // such page read another file. Say so, and don't try.
 (() => {
