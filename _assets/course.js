@@ -168,13 +168,18 @@
   const sections = [...document.querySelectorAll(".bd-article > section > section")];
   if (!place || !sections.length) return;
   const linkTo = (section) => document.querySelector(`.page-contents a[href="#${CSS.escape(section.id)}"]`);
+  const heading = (section) => {
+    const words = section.querySelector("h2").cloneNode(true);
+    words.querySelector(".headerlink")?.remove();
+    return words.textContent;
+  };
   let shown;
   const look = () => {
     const now = sections.findLast((section) => section.getBoundingClientRect().top < 120);
     if (now === shown) return;
     if (shown) linkTo(shown)?.removeAttribute("aria-current");
     if (now) linkTo(now)?.setAttribute("aria-current", "location");
-    place.textContent = now?.querySelector("h2")?.firstChild.textContent ?? "";
+    place.textContent = now ? heading(now) : "";
     shown = now;
   };
   let asked = false;

@@ -8,6 +8,7 @@ pages gets a name, and these pages get their numbers. The sidebar's last group i
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,20 @@ OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>',
 #: A cell of a table of results: a number with its range ("47 (42 to 61)"), or a sentence.
 CELL = re.compile(r"<td>([^<]+)</td>")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
+#: A space between a number and what belongs to it, its unit or its name; no line ends there.
+TOGETHER = re.compile(
+    r"(?<=\d) (?=%)|(?<=\d) (?=(?:ms|µs|MB|KB|min|h|s)\b)|(?<=[λαβγδημσε]) (?==)|(?<==) (?=[−\d])"
+    r"|(?<=\b[Cc]hapter) (?=\d)|(?<=\b[Pp]age) (?=\d)|(?<=\b[Rr]ate) (?=\d)|(?<=\b[Bb]ug) (?=\d)"
+)
+#: What is copied or read by scripts, and stays as it is; nor does a tag change.
+VERBATIM = re.compile(r"(<(?:pre|code|script)\b.*?</(?:pre|code|script)>|<[^>]*>)", re.DOTALL)
+#: Code within a line, short enough for the next line; and a block of code.
+SHORT_CODE = re.compile(
+    r'(<code class="[^"]*literal[^"]*)"(?=>(?:<span class="pre">)?[^<]{1,16}<)'
+)
+CODE = re.compile(r'<div class="highlight">(<pre>.*?</pre>)', re.DOTALL)
+#: So many columns are as wide as the text.
+COLUMNS = 66
 CORNER = re.compile(r"<th\b[^>]*>(?:<p></p>)?</th>")
 PICTURE = re.compile(r'<img (?=[^>]*\bsrc="([^"]*_images/[^"]*\.png)")(?![^>]*\bheight=)')
 
@@ -113,14 +128,29 @@ def mend_roles(
     if "body" in context:
         context["body"] = CORNER.sub("<td></td>", context["body"])
         context["body"] = CELL.sub(_cell, context["body"])
-        # A number and its sign stay on one line.
-        context["body"] = re.sub(r"(?<=\d) %", "\u00a0%", context["body"])
+        context["body"] = "".join(
+            part if part.startswith("<") else TOGETHER.sub("\u00a0", part)
+            for part in VERBATIM.split(context["body"])
+        )
+        context["body"] = SHORT_CODE.sub(r'\1 together"', context["body"])
+        context["body"] = CODE.sub(_code, context["body"])
         for attribute in (
             ' role="doc-biblioentry"',
             ' role="list"',
             ' aria-label="Toggle hidden content"',
         ):
             context["body"] = context["body"].replace(attribute, "")
+
+
+def _code(block: re.Match[str]) -> str:
+    """Return code with a name for long lines: its box is then wider than the text."""
+    lines = html.unescape(re.sub(r"<[^>]*>", "", block[1])).splitlines()
+    longest = max(map(len, lines), default=0)
+    return (
+        block[0]
+        if longest <= COLUMNS
+        else block[0].replace("highlight", "highlight long-lines", 1)
+    )
 
 
 def _cell(cell: re.Match[str]) -> str:
