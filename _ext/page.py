@@ -51,7 +51,9 @@ TOGETHER = re.compile(
     r"|(?<=\b[Cc]hapter) (?=\d)|(?<=\b[Pp]age) (?=\d)|(?<=\b[Rr]ate) (?=\d)|(?<=\b[Bb]ug) (?=\d)"
 )
 #: What is copied or read by scripts, and stays as it is; nor does a tag change.
-VERBATIM = re.compile(r"(<(?:pre|code|script)\b.*?</(?:pre|code|script)>|<[^>]*>)", re.DOTALL)
+VERBATIM = re.compile(
+    r"(<(?:pre|code|script|figcaption)\b.*?</(?:pre|code|script|figcaption)>|<[^>]*>)", re.DOTALL
+)
 #: Code within a line, short enough for the next line; and a block of code.
 SHORT_CODE = re.compile(
     r'(<code class="[^"]*literal[^"]*)"(?=>(?:<span class="pre">)?[^<]{1,16}<)'

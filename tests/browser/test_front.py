@@ -21,7 +21,7 @@ def test_the_first_screen_has_the_ways_in_and_the_question_with_its_buttons(
     tab.goto(f"{server}/book/index.html")
     ways = tab.locator(".ways-in a")
     assert ways.all_inner_texts() == [
-        "Start chapter 1",
+        "Start chapter\u00a01",
         "Batch norm in 15 minutes",
         "I have a bug",
     ]

@@ -32,7 +32,7 @@ def test_eighty_columns_of_code_fit(browser, server, width):
         scrolls = visit.page.evaluate(
             """() => {
               document.querySelectorAll("details").forEach((e) => { e.open = true; });
-              const pre = document.querySelector("article .cell_input pre");
+              const pre = document.querySelector("article .cell_input .long-lines pre");
               pre.textContent = "x".repeat(80);
               return pre.scrollWidth > pre.clientWidth;
             }"""

@@ -19,7 +19,7 @@ def test_no_role_is_left_as_text(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_a_number_and_its_sign_stay_on_one_line(page):
     body = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one("article")
-    for verbatim in body.select("pre, code, script"):
+    for verbatim in body.select("pre, code, script, figcaption"):
         verbatim.decompose()
     assert re.findall(r".{20}\d %|.{20}\b[Cc]hapter \d", body.get_text()) == []
 
