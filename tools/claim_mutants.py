@@ -124,7 +124,7 @@ def load(root: Path = ROOT) -> list[Mutant]:
     tests = evidence(root)
     entries = tomllib.loads((root / LIST).read_text(encoding="utf-8"))["mutant"]
     mutants = [
-        Mutant(claim=claim, test=tests[claim], **entry)
+        Mutant(**{"claim": claim, "test": tests[claim], **entry})
         for entry in entries
         for claim in entry.pop("claims")
     ]

@@ -322,3 +322,38 @@ class Divide(Layer):
         centred = self._divided - self._divided.mean(axis=0)
         dx: Floats = self._inv_std * (dz - centred * np.mean(dz * self._divided, axis=0))
         return dx
+
+
+class DivideByRMS(Layer):
+    """Divide each unit by its root mean square over the batch, a scale that sees the mean.
+
+    Parameters
+    ----------
+    n : int
+        Number of units; γ multiplies and β is added behind the division, as in `BatchNorm`.
+    held : bool
+        Whether the way back takes the root mean square for a constant: then it isn't the
+        derivative, and only the forward pass sees the mean.
+    """
+
+    gamma: Floats
+    beta: Floats
+
+    def __init__(self, n: int, held: bool = False) -> None:
+        super().__init__(n, n, gamma=np.ones(n), beta=np.zeros(n))
+        self.held = held
+
+    def _forward(self, x: Floats, training: bool) -> Floats:
+        self._inv_rms = 1 / np.sqrt((x**2).mean(axis=0) + 1e-5)
+        self._divided = x * self._inv_rms
+        z_tilde: Floats = self.gamma * self._divided + self.beta
+        return z_tilde
+
+    def _backward(self, dz: Floats) -> Floats:
+        self.grads["gamma"] = (dz * self._divided).sum(axis=0)
+        self.grads["beta"] = dz.sum(axis=0)
+        dz = dz * self.gamma
+        if not self.held:
+            dz = dz - self._divided * np.mean(dz * self._divided, axis=0)
+        dx: Floats = self._inv_rms * dz
+        return dx

@@ -8,7 +8,8 @@ import re
 import numpy as np
 import pytest
 
-from bncourse import ReLU, Sequential, mlp
+from bncourse import Dense, ReLU, Sequential, gradient_errors, mlp
+from bncourse.chapters.common import DivideByRMS
 from bncourse.chapters.intuition import explore, figures, landscape, runs, shaking
 from bncourse.display import EXACT, Card
 
@@ -483,17 +484,19 @@ def test_in_the_walk_a_plateau_is_smooth_and_a_longer_step_changes_the_winner():
 
 
 def test_the_arms_start_from_the_same_weights_and_have_their_layers():
-    nets = {arm: landscape.build(3, "ReLU", arm)[0] for arm in landscape.ARMS}
+    arms = (*landscape.ARMS, *landscape.CONTROLS)
+    nets = {arm: landscape.build(3, "ReLU", arm)[0] for arm in arms}
     first = {arm: net.layers[0].w for arm, net in nets.items()}
     for w in first.values():
         np.testing.assert_array_equal(w, first["none"])
     assert len(nets["both"].batch_norms) == 3
-    assert all(not nets[arm].batch_norms for arm in landscape.ARMS if arm != "both")
+    assert all(not nets[arm].batch_norms for arm in arms if arm != "both")
     x = np.random.default_rng(0).normal(3.0, 2.0, (60, 64))
     for arm, behind, centred, divided in (
         ("none", 1, False, False),
         ("subtract", 3, True, False),
         ("divide", 2, False, True),
+        ("divide, push out", 2, False, True),
         ("both", 2, True, True),
     ):
         z = x
@@ -501,6 +504,60 @@ def test_the_arms_start_from_the_same_weights_and_have_their_layers():
             z = layer.forward(z, training=True)
         assert (np.abs(z.mean(axis=0)).max() < 1e-9) == centred
         assert (np.abs(z.std(axis=0) - 1).max() < 1e-3) == divided
+
+
+def test_a_division_by_the_root_mean_square_sends_back_its_derivative(rng):
+    layer = DivideByRMS(3)
+    layer.gamma[...], layer.beta[...] = [0.5, 2.0, -1.0], [0.1, 0.0, 3.0]
+    net = Sequential([Dense(4, 3, rng=rng), layer, Dense(3, 2, rng=rng)])
+    x, y = rng.normal(size=(6, 4)), np.array([0, 1, 0, 1, 1, 0])
+    assert max(gradient_errors(net, x, y).values()) < 1e-6
+    layer.held = True
+    assert max(gradient_errors(net, x, y).values()) > 1e-3
+    z = 3 + rng.normal(size=(50, 3))
+    divided = (layer.forward(z, training=True) - layer.beta) / layer.gamma
+    np.testing.assert_allclose((divided**2).mean(axis=0), 1.0, rtol=1e-4)
+    np.testing.assert_allclose(divided * np.sqrt((z**2).mean(axis=0)), z, rtol=1e-4)
+
+
+def test_of_a_push_that_all_examples_share_each_division_sends_back_its_part(rng):
+    z = 3 + rng.normal(size=(50, 3))
+    sigma, rms = z.std(axis=0), np.sqrt((z**2).mean(axis=0))
+    back = {}
+    for arm in ("divide", "rms", "rms held", "divide, push out"):
+        layer = landscape.build(0, "ReLU", arm, (3, 3, 2))[0].layers[1]
+        layer.forward(z, training=True)
+        back[arm] = layer.backward(np.ones((50, 3))).mean(axis=0)
+    np.testing.assert_allclose(back["divide"], 1 / sigma, rtol=1e-4)
+    np.testing.assert_allclose(back["rms held"], 1 / rms, rtol=1e-4)
+    np.testing.assert_allclose(back["rms"], (sigma / rms) ** 2 / rms, rtol=1e-3)
+    np.testing.assert_allclose(back["divide, push out"], 0.0, atol=1e-12)
+
+
+def test_a_division_that_starts_small_begins_as_the_root_mean_square():
+    x = np.random.default_rng(0).random((60, 64))
+    small, rms = (landscape.build(0, "ReLU", arm)[0] for arm in ("divide small", "rms"))
+    np.testing.assert_allclose(small.forward(x, training=True), rms.forward(x, training=True))
+    moved = [net.forward(x + 1.0, training=True) for net in (small, rms)]
+    assert np.abs(moved[0] - moved[1]).max() > 0.1
+
+
+def test_what_lets_the_root_mean_square_train_at_rate_1_and_until_when():
+    steps = landscape.rms_controls().steps
+    for setting in ("ReLU", "tanh"):
+        # A smaller scale at the start doesn't do it. Gradients without their mean do, for tanh on
+        # all seeds and for ReLU on most, though z keeps its own.
+        assert min(steps[setting, "divide small", 1.0, 0.0]) == np.inf
+        centred = steps[setting, "divide, push out", 1.0, 0.0]
+        assert np.isfinite(centred).sum() >= (4 if setting == "ReLU" else 5)
+        # A larger rate, or a larger mean, and it fails where batch norm trains.
+        for rate, added in ((3.0, 0.0), (1.0, 1.0)):
+            assert min(steps[setting, "rms", rate, added]) == np.inf
+            assert max(steps[setting, "both", rate, added]) < 40
+        assert steps[setting, "both", 1.0, 1.0] == steps[setting, "both", 1.0, 0.0]
+    held = {setting: steps[setting, "rms held", 1.0, 0.0] for setting in ("ReLU", "tanh")}
+    assert max(steps["ReLU", "rms", 1.0, 0.0]) < min(held["ReLU"]) < max(held["ReLU"]) < 150
+    assert min(held["tanh"]) == np.inf
 
 
 def test_the_halves_are_told_as_they_were_run():

@@ -22,7 +22,7 @@ from bncourse import (
 from bncourse.chapters.bias.runs import scaled_weights
 from bncourse.chapters.common import SEEDS, SIZES, control
 from bncourse.chapters.gaussian import relu
-from bncourse.chapters.intuition import runs
+from bncourse.chapters.intuition import landscape, runs
 
 from .common import each_stored_triple, each_triple, median
 
@@ -112,6 +112,32 @@ def test_c56_on_raw_pixels_the_subtraction_lets_rate_1_train_and_the_division_do
         sigmoid = kind == "sigmoid"
         assert (max(steps[kind, runs.RAW, runs.SUBTRACTION]) < 20) != sigmoid
         assert (max(steps[kind, runs.CENTRED, runs.NOTHING]) < 40) != sigmoid
+
+
+@each_triple
+def test_c56_a_division_that_sees_the_mean_lets_rate_1_train_too(seeds):
+    for kind, at_most in (("ReLU", 40), ("tanh", 100)):
+        rms, both = (
+            [landscape.half_steps(s, kind, arm, 1.0, False) for s in seeds]
+            for arm in ("rms", "both")
+        )
+        assert max(rms) < at_most
+        # It is no batch norm: on every seed it takes more than twice its steps.
+        assert all(a > 2 * b for a, b in zip(rms, both, strict=True))
+
+
+def test_c56_the_root_mean_square_at_each_rate_of_the_page():
+    found = runs.halves_by_rate()
+    for kind in ("ReLU", "tanh"):
+        rms, both, divide = (
+            {rate: found.steps[kind, runs.RAW, arm, rate] for rate in runs.HALF_RATES}
+            for arm in (runs.ROOT_MEAN_SQUARE, runs.BOTH, runs.DIVISION)
+        )
+        for rate in runs.HALF_RATES:
+            assert median(both[rate]) < median(rms[rate]) < median(divide[rate])
+        assert min(divide[1.0]) == np.inf
+    sigmoid = runs.halves().steps["sigmoid", runs.RAW, runs.ROOT_MEAN_SQUARE]
+    assert min(sigmoid) == np.inf
 
 
 def test_c56_each_half_at_its_best_rate_and_at_a_small_one():

@@ -507,11 +507,12 @@ def smooth_and_fast(results: landscape.Apart) -> FigureWithWords:
     -------
     FigureWithWords
     """
-    colours = {"none": WITHOUT, "subtract": GREEN, "divide": PURPLE, "both": WITH}
+    colours = {"none": WITHOUT, "subtract": GREEN, "divide": PURPLE, "rms": INK, "both": WITH}
     labels = {
         "none": "neither",
         "subtract": "subtract",
         "divide": "divide",
+        "rms": "by RMS",
         "both": "both",
     }
     said = []

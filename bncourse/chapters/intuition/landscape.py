@@ -15,6 +15,7 @@ from bncourse.chapters.common import (
     SIZES,
     Centre,
     Divide,
+    DivideByRMS,
     Shift,
     describe_inputs,
 )
@@ -64,14 +65,45 @@ SETTINGS = {
     "ReLU, weights × 0.3": Setting(ReLU, "he", 0.3, 0.1),
 }
 #: What stands between the hidden weights and the activation.
-ARMS = ("none", "subtract", "divide", "both")
+ARMS = ("none", "subtract", "divide", "rms", "both")
 #: And how a card calls it.
 ARM_NAMES = {
     "none": "a bias",
     "subtract": "subtraction and β",
     "divide": "division, γ and β",
+    "rms": "root mean square, γ and β",
     "both": "batch norm",
 }
+#: Controls of the root mean square. It is held constant on the way back; division by σ whose γ
+#: starts so that the network is that of the root mean square; division by σ, and on the way back
+#: the mean over the batch is subtracted too.
+CONTROLS = ("rms held", "divide small", "divide, push out")
+CONTROL_NAMES = {
+    "rms held": "root mean square, constant on the way back",
+    "divide small": "division, γ from σ over root mean square",
+    "divide, push out": "division, gradients centred",
+}
+
+
+class _SmallAtFirst(Divide):
+    """A division by σ that begins as one by the root mean square, by the γ that makes it so."""
+
+    _begun = False
+
+    def _forward(self, x: Floats, training: bool) -> Floats:
+        if not self._begun:
+            self.gamma[...] = np.sqrt((x.var(axis=0) + 1e-5) / ((x**2).mean(axis=0) + 1e-5))
+            self._begun = True
+        return super()._forward(x, training)
+
+
+class _PushOut(Divide):
+    """A division by σ that sends back no gradient that all examples share."""
+
+    def _backward(self, dz: Floats) -> Floats:
+        dx = super()._backward(dz)
+        centred: Floats = dx - dx.mean(axis=0)
+        return centred
 
 
 def build(
@@ -86,7 +118,7 @@ def build(
     setting : str
         One of `SETTINGS`.
     arm : str
-        One of `ARMS`.
+        One of `ARMS` or of `CONTROLS`.
     sizes : sequence of int
         Widths.
     """
@@ -99,6 +131,12 @@ def build(
             layers += [Centre(), Shift(n)]
         elif arm == "divide":
             layers.append(Divide(n))
+        elif arm in ("rms", "rms held"):
+            layers.append(DivideByRMS(n, held=arm == "rms held"))
+        elif arm == "divide small":
+            layers.append(_SmallAtFirst(n))
+        elif arm == "divide, push out":
+            layers.append(_PushOut(n))
         elif arm == "both":
             layers.append(BatchNorm(n))
         layers.append(kind())
@@ -110,11 +148,11 @@ def _say(seed: int, setting: str, arm: str, rate: float, x: Floats, steps: int) 
     kind, init, gain, _ = SETTINGS[setting]
     take_down(
         activation=kind.__name__,
-        arm=ARM_NAMES[arm],
+        arm=(ARM_NAMES | CONTROL_NAMES)[arm],
         learning_rate=rate,
         init=init,
         gain=gain,
-        inputs=describe_inputs(x),
+        inputs="pixels from 1 to 2" if x.min() == 1 else describe_inputs(x),
         sizes="-".join(map(str, SIZES)),
         batch_size=BATCH_SIZE,
         steps=steps,
@@ -133,7 +171,9 @@ HALF_RATES = {
 HALF_STEPS = 150
 
 
-def half_steps(seed: int, setting: str, arm: str, rate: float, standardized: bool) -> float:
+def half_steps(
+    seed: int, setting: str, arm: str, rate: float, standardized: bool, added: float = 0.0
+) -> float:
     """Return the steps to 90 % of the test images, looked at after every step.
 
     Parameters
@@ -146,6 +186,8 @@ def half_steps(seed: int, setting: str, arm: str, rate: float, standardized: boo
         Learning rate.
     standardized : bool
         Whether the pixels are.
+    added : float
+        To every pixel.
 
     Returns
     -------
@@ -153,6 +195,7 @@ def half_steps(seed: int, setting: str, arm: str, rate: float, standardized: boo
         Infinity if `HALF_STEPS` were not enough.
     """
     digits = load_digits(standardized=standardized)
+    digits = digits._replace(x_train=digits.x_train + added, x_test=digits.x_test + added)
     _say(seed, setting, arm, rate, digits.x_train, HALF_STEPS)
     net, order = build(seed, setting, arm)
 
@@ -224,6 +267,55 @@ def halves() -> Halves:
         key = (s["setting"], s["arm"], s["rate"], s["standardized"])
         steps.setdefault(key, []).append(run.result)
     return Halves(steps)
+
+
+def _controls_grid() -> list[dict[str, object]]:
+    shown = [
+        *((arm, rate, 0.0) for arm in CONTROLS for rate in (0.3, 1.0)),
+        *((arm, 3.0, 0.0) for arm in ("rms", "both")),
+        *((arm, 1.0, 1.0) for arm in ("rms", "both")),
+    ]
+    return [
+        {"setting": setting, "arm": arm, "rate": rate, "standardized": False, "added": added}
+        for setting in ("ReLU", "tanh")
+        for arm, rate, added in shown
+    ]
+
+
+RMS_CONTROLS = StoredRun("rms_controls", half_steps, _controls_grid(), FIVE, tolerance=30.0)
+
+
+@dataclass(frozen=True)
+class RMSControls:
+    """Steps of networks with a division by the root mean square, and of its controls.
+
+    Attributes
+    ----------
+    steps : dict of (setting, arm, rate, added) to list of float
+        On raw pixels, to all of which something was added: one value a seed, paired by seed.
+    card : Card
+    """
+
+    steps: dict[tuple[str, str, float, float], list[float]]
+    card: Card | None = None
+
+
+@measured(
+    question="What lets a division by the root mean square train at rate 1, and until when?",
+    control="The root mean square held constant on the way back; division by σ that begins as the "
+    "same network; division by σ with gradients centred on the way back; batch norm.",
+    mode="Test accuracy in training mode, with the statistics of the 360 test images as one "
+    "batch.",
+)
+def rms_controls(seeds: Sequence[int] | None = None) -> RMSControls:
+    """Return the stored runs, and those of the arms without controls."""
+    steps: dict[tuple[str, str, float, float], list[float]] = {}
+    for run in [*HALVES.load(seeds).runs, *RMS_CONTROLS.load(seeds).runs]:
+        s = run.settings
+        if s["setting"] in ("ReLU", "tanh") and not s["standardized"]:
+            key = (s["setting"], s["arm"], s["rate"], s.get("added", 0.0))
+            steps.setdefault(key, []).append(run.result)
+    return RMSControls(steps)
 
 
 # ------------------------------------------------------------------------------ smoothness

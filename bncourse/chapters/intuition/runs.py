@@ -16,6 +16,7 @@ from bncourse.chapters.common import (
     SIZES,
     Centre,
     Divide,
+    DivideByRMS,
     Shift,
     backpropagate,
     full_statistics_accuracy,
@@ -534,9 +535,10 @@ GOOD = 0.90
 
 RAW, CENTRED, STANDARDISED = "pixels from 0 to 1", "pixels, centred once", "standardised"
 #: What stands behind each hidden w.
-NOTHING, DIVISION, SUBTRACTION, BOTH = (
+NOTHING, DIVISION, ROOT_MEAN_SQUARE, SUBTRACTION, BOTH = (
     "nothing: a bias",
     "division, γ and β",
+    "root mean square, γ and β",
     "subtraction and β",
     "batch norm",
 )
@@ -592,7 +594,7 @@ def half_steps(
     inputs : str
         `RAW`, `CENTRED` or `STANDARDISED`.
     behind : str
-        `NOTHING`, `DIVISION`, `SUBTRACTION` or `BOTH`.
+        `NOTHING`, `DIVISION`, `ROOT_MEAN_SQUARE`, `SUBTRACTION` or `BOTH`.
     rate : float
         Learning rate.
     gain : float
@@ -617,6 +619,8 @@ def half_steps(
             layers += [Centre(), Shift(n)]
         elif behind == DIVISION:
             layers.append(Divide(n))
+        elif behind == ROOT_MEAN_SQUARE:
+            layers.append(DivideByRMS(n))
         elif behind == BOTH:
             layers.append(BatchNorm(n))
         layers.append(kind())
@@ -660,16 +664,16 @@ def steps_until(
 
 
 def _halves_grid() -> list[dict[str, object]]:
-    all_four = [NOTHING, DIVISION, SUBTRACTION, BOTH]
+    every = [NOTHING, DIVISION, ROOT_MEAN_SQUARE, SUBTRACTION, BOTH]
     shown = [
-        ("ReLU", RAW, all_four),
-        ("tanh", RAW, all_four),
-        ("sigmoid", RAW, all_four),
+        ("ReLU", RAW, every),
+        ("tanh", RAW, every),
+        ("sigmoid", RAW, every),
         ("ReLU", CENTRED, [NOTHING]),
         ("tanh", CENTRED, [NOTHING]),
         ("sigmoid", CENTRED, [NOTHING]),
-        ("ReLU", STANDARDISED, all_four),
-        ("tanh", STANDARDISED, all_four),
+        ("ReLU", STANDARDISED, every),
+        ("tanh", STANDARDISED, every),
     ]
     return [
         {"activation": activation, "inputs": inputs, "behind": behind, "rate": 1.0}
@@ -698,8 +702,9 @@ class Halves:
 
 @measured(
     question="Which half of batch norm lets rate 1 train?",
-    control="The same weights and batches with neither half and with both; and no batch norm at "
-    "all, with each pixel's mean subtracted once before training.",
+    control="The same weights and batches with neither half and with both; division by a scale "
+    "that sees the mean; and no batch norm at all, with each pixel's mean subtracted once before "
+    "training.",
     mode="Test accuracy with the statistics of the whole test set as one batch, after every step.",
 )
 def halves(seeds: Sequence[int] | None = None) -> Halves:
@@ -1747,14 +1752,16 @@ class HalvesByRate:
 
 @measured(
     question="How far does each half of batch norm carry at a small rate, and at its best one?",
-    control="The same weights and batches with neither half and with both, and with each pixel's "
-    "mean subtracted once; standardised pixels; for the sigmoid, initial weights four times as "
-    "large.",
+    control="The same weights and batches with neither half and with both, with division by a "
+    "scale that sees the mean, and with each pixel's mean subtracted once; standardised pixels; "
+    "for the sigmoid, initial weights four times as large.",
     mode="Test accuracy with the statistics of the whole test set as one batch, after every step.",
 )
 def halves_by_rate(seeds: Sequence[int] | None = None) -> HalvesByRate:
     """Return the stored runs of this page and of page 5.2."""
-    names = dict(zip(landscape.ARMS, (NOTHING, SUBTRACTION, DIVISION, BOTH), strict=True))
+    names = dict(
+        zip(landscape.ARMS, (NOTHING, SUBTRACTION, DIVISION, ROOT_MEAN_SQUARE, BOTH), strict=True)
+    )
     found: dict[tuple[str, str, str, float], list[float]] = {}
     sigmoid: dict[tuple[str, float, float], list[float]] = {}
     for run in landscape.HALVES.load(seeds).runs:
