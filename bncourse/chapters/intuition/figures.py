@@ -512,7 +512,7 @@ def smooth_and_fast(results: landscape.Apart) -> FigureWithWords:
         "none": "neither",
         "subtract": "subtract",
         "divide": "divide",
-        "rms": "by RMS",
+        "rms": "RMS",
         "both": "both",
     }
     said = []
@@ -524,20 +524,23 @@ def smooth_and_fast(results: landscape.Apart) -> FigureWithWords:
                 beta, steps = results.beta[setting, arm], results.steps[setting, arm]
                 ax.plot(beta, steps, "o", color=colour, markersize=6, alpha=0.55)
                 middle = float(np.median(beta)), float(np.median(steps))
-                below = arm == "divide"
+                place = {
+                    "divide": ((1.15 * max(beta), middle[1]), (0, 0), "left", "center"),
+                    "rms": ((middle[0], max(steps)), (7, 9), "center", "baseline"),
+                }.get(arm, ((middle[0], max(steps)), (0, 9), "center", "baseline"))
                 ax.annotate(
                     labels[arm],
-                    (middle[0], min(steps) if below else max(steps)),
-                    xytext=(0, -9 if below else 9),
+                    place[0],
+                    xytext=place[1],
                     textcoords="offset points",
                     color=colour,
                     fontweight="bold",
-                    ha="center",
-                    va="top" if below else "baseline",
+                    ha=place[2],
+                    va=place[3],
                 )
                 points.append(f"{labels[arm]} {middle[0]:.2g} and {middle[1]:.0f}")
             ax.set_xscale("log")
-            ax.set_xlim(0.2, 40)
+            ax.set_xlim(0.2, 60)
             ax.set_xticks([0.5, 2, 10], ["0.5", "2", "10"])
             ax.minorticks_off()
             ax.set_ylim(0, 110)

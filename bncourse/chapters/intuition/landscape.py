@@ -254,8 +254,8 @@ class Halves:
 
 @measured(
     question="Which half of batch norm makes the network faster: the subtraction or the division?",
-    control="The same weights and batches with neither half and with both, at each of three "
-    "rates, on raw and on standardised pixels.",
+    control="The same weights and batches with neither half and with both, and with division by "
+    "a scale that sees the mean, at each of three rates, on raw and on standardised pixels.",
     mode="Test accuracy in training mode, with the statistics of the 360 test images as one "
     "batch.",
 )
@@ -271,7 +271,7 @@ def halves() -> Halves:
 
 def _controls_grid() -> list[dict[str, object]]:
     shown = [
-        *((arm, rate, 0.0) for arm in CONTROLS for rate in (0.3, 1.0)),
+        *((arm, 1.0, 0.0) for arm in CONTROLS),
         *((arm, 3.0, 0.0) for arm in ("rms", "both")),
         *((arm, 1.0, 1.0) for arm in ("rms", "both")),
     ]
@@ -282,7 +282,10 @@ def _controls_grid() -> list[dict[str, object]]:
     ]
 
 
-RMS_CONTROLS = StoredRun("rms_controls", half_steps, _controls_grid(), FIVE, tolerance=30.0)
+# One point may be far: ReLU with centred gradients is at the edge of what trains.
+RMS_CONTROLS = StoredRun(
+    "rms_controls", half_steps, _controls_grid(), FIVE, tolerance=30.0, edge=0.08
+)
 
 
 @dataclass(frozen=True)

@@ -1487,10 +1487,10 @@ def verdicts(
         if result.card is not None:
             merge({name: list(values) for name, values in result.card.settings.items()})
 
-    arms = (NOTHING, DIVISION, SUBTRACTION, BOTH)
+    arms = (NOTHING, DIVISION, ROOT_MEAN_SQUARE, SUBTRACTION, BOTH)
     raw = [halved.told("ReLU", RAW, arm) for arm in arms]
     small = [f"{np.median(halved.steps['ReLU', RAW, arm, 0.1]):.0f}" for arm in arms]
-    _, half, other, both = (
+    _, half, _, other, both = (
         float(np.median(halved.steps["ReLU", RAW, arm, halved.best("ReLU", RAW, arm)]))
         for arm in arms
     )
@@ -1529,9 +1529,11 @@ def verdicts(
             "The bowl is rounder",
             str(ranking["scale"]),
             f"ReLU, raw pixels, each at its best rate: neither half {raw[0]}, division {raw[1]}, "
-            f"subtraction {raw[2]}, both {raw[3]}. All at 0.1: {', '.join(small)}.",
+            f"by root mean square {raw[2]}, subtraction {raw[3]}, both {raw[4]}. All at 0.1: "
+            f"{', '.join(small)}.",
             "holds on raw pixels at large rates, by the mean" if by_the_mean else "open",
-            "If the division alone, at its best rate, got as far as both halves on raw pixels.",
+            "If a division, by either scale, at its best rate got as far as both halves on raw "
+            "pixels.",
         ],
         [
             "Later layers see less change",
