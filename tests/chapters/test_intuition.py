@@ -141,7 +141,10 @@ CALLS = {
         ),
     ],
     "smooth_and_fast": [
-        ((apart(40.0, 20.0),), r"ReLU: neither 3 and 40, .* divide 3 and 20, RMS 3 and 40 and both 3 and 40\."),
+        (
+            (apart(40.0, 20.0),),
+            r"ReLU: neither 3 and 40, .* divide 3 and 20, RMS 3 and 40 and both 3 and 40\.",
+        ),
         ((apart(50.0, 60.0),), r"tanh: neither 3 and 50, .* divide 3 and 60"),
     ],
     "fifty_layers": [
