@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bncourse.display.card import EXACT, Card, Exact, checked, with_card
@@ -19,6 +21,9 @@ FRAME_RATIO = 1.25
 DISPLAY_DPI = 100
 #: Colours of a picture's palette; line art needs few, and few make small files.
 COLOURS = 128
+#: The form of an output that holds the drawing for narrow screens. No notebook shows it; the pages
+#: of the book do (`_ext/figures.py`).
+NARROW = "application/vnd.bncourse.narrow"
 #: Sum of the channels' differences that makes two colours of a palette distinct.
 APART = 15
 
@@ -57,6 +62,9 @@ class FigureWithWords:
         One or two sentences, computed from the plotted numbers.
     card : Card, optional
         That of the result, if it was measured.
+    narrow : callable, optional
+        What to change in a copy of the figure, laid out for a narrow screen, where labels that
+        were placed by hand would collide there. See `bncourse.display.narrow`.
 
     Attributes
     ----------
@@ -73,12 +81,19 @@ class FigureWithWords:
         If a card is given that is none.
     """
 
-    def __init__(self, figure: Figure, words: str, card: Card | Exact | None = EXACT) -> None:
+    def __init__(
+        self,
+        figure: Figure,
+        words: str,
+        card: Card | Exact | None = EXACT,
+        narrow: Callable[[Figure], object] | None = None,
+    ) -> None:
         if not isinstance(words, str) or not words.strip() or not words.rstrip().endswith("."):
             raise ValueError(f"words: expected one or two sentences, got {words!r}")
         self.figure = figure
         self.words = " ".join(words.split())
         self.card = checked(card)
+        self.narrow = narrow
 
     def __repr__(self) -> str:
         return self.words
@@ -89,23 +104,10 @@ class FigureWithWords:
         width, height = self.figure.get_size_inches() * DISPLAY_DPI
         return round(width), round(height)
 
-    def _palette_picture(self, ratio: float, colours: int) -> Any:
-        """Return the picture, `ratio` times its size, in so many colours."""
-        from PIL import Image
-
-        dpi = DISPLAY_DPI * ratio
-        width, height = (int(inches * dpi) for inches in self.figure.get_size_inches())
-        raw = io.BytesIO()
-        self.figure.savefig(raw, format="rgba", dpi=dpi)
-        picture = Image.frombytes("RGBA", (width, height), raw.getvalue()).convert("RGB")
-        palette = Image.new("P", (1, 1))
-        palette.putpalette(_distinct_colours(picture, colours))
-        return picture.quantize(palette=palette, dither=Image.Dither.NONE)
-
     def png(self, colours: int = COLOURS) -> bytes:
         """Return the picture as PNG with a palette of so many colours, at twice its size."""
         small = io.BytesIO()
-        self._palette_picture(PIXEL_RATIO, colours).save(small, "png", optimize=True)
+        _palette_picture(self.figure, PIXEL_RATIO, colours).save(small, "png", optimize=True)
         return small.getvalue()
 
     def webp(self, colours: int = COLOURS) -> bytes:
@@ -113,18 +115,48 @@ class FigureWithWords:
 
         Far fewer bytes than `png`: an explorable stores dozens of them.
         """
-        small = io.BytesIO()
-        picture = self._palette_picture(FRAME_RATIO, colours).convert("RGB")
-        picture.save(small, "webp", lossless=True, quality=60, method=4)
-        return small.getvalue()
+        return _webp(_palette_picture(self.figure, FRAME_RATIO, colours))
+
+    def narrow_webp(self, colours: int = COLOURS) -> bytes | None:
+        """Return the drawing for narrow screens as lossless WebP, at twice its size.
+
+        None if the figure can't be copied, as with a tick formatter that is a lambda.
+        """
+        from bncourse.display.narrow import narrowed
+
+        drawn = narrowed(self.figure, self.narrow)
+        return None if drawn is None else _webp(_palette_picture(drawn, PIXEL_RATIO, colours))
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        return (
-            {"image/png": self.png(), "text/plain": with_card(self.words, self.card)},
-            {"image/png": {"width": self.size[0]}},
-        )
+        data = {"image/png": self.png(), "text/plain": with_card(self.words, self.card)}
+        narrow = self.narrow_webp()
+        if narrow is not None:
+            # As a data URI, whose bytes nbval does not compare (tests/notebooks/sanitize.cfg).
+            data[NARROW] = f"data:image/webp;base64,{base64.b64encode(narrow).decode()}"
+        return data, {"image/png": {"width": self.size[0]}}
+
+
+def _palette_picture(figure: Figure, ratio: float, colours: int) -> Any:
+    """Return the picture of a figure, `ratio` times its size, in so many colours."""
+    from PIL import Image
+
+    dpi = DISPLAY_DPI * ratio
+    width, height = (int(inches * dpi) for inches in figure.get_size_inches())
+    raw = io.BytesIO()
+    figure.savefig(raw, format="rgba", dpi=dpi)
+    picture = Image.frombytes("RGBA", (width, height), raw.getvalue()).convert("RGB")
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(_distinct_colours(picture, colours))
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def _webp(picture: Any) -> bytes:
+    """Return a picture as lossless WebP."""
+    small = io.BytesIO()
+    picture.convert("RGB").save(small, "webp", lossless=True, quality=60, method=4)
+    return small.getvalue()
 
 
 def _distinct_colours(picture: Any, most: int) -> list[int]:
