@@ -7,16 +7,24 @@ measured results: below a figure, and all together where ``{experiments}`` stand
 ``{move}`words <ruler; −8; 0.5>` `` is a link that sets the explorable of the cell ``ruler``, on
 the same page, to these values of its controls.
 
+On a narrow screen the page shows the figure's second drawing, which the same output holds (see
+``bncourse.display.narrow``): it is written to a file beside the first one, and the browser fetches
+the one that it needs.
+
 Figures and explorables have numbers, counted through a page, and addresses, made of the names of
 their cells: a link to one stays when another is put before it.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
+import shutil
 import struct
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -24,13 +32,15 @@ import nbformat
 from course_tools import tool
 from docutils import nodes
 from docutils.parsers.rst import Directive
-from frames import EXPLORABLE
+from frames import EXPLORABLE, FOLDER
 from listings import full_title, section_of
+from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole
 
 from bncourse.display.card import card_html, without_card
+from bncourse.display.figure import NARROW
 
 pages = tool("pages")
 
@@ -41,6 +51,80 @@ logger = logging.getLogger(__name__)
 
 #: Pixels of a stored picture for each pixel on the page.
 PIXEL_RATIO = 2
+#: The screens that get the drawing for narrow ones. Paper is as narrow, but its dots are finer.
+NARROW_SCREEN = "screen and (max-width: 520px)"
+#: A picture of a page, and the name of its file.
+PICTURE = re.compile(r'<img [^>]*\bsrc="[^"]*/([^"/]+)"[^>]*>')
+
+
+def set_narrow_aside(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Take the drawings for narrow screens out of what MyST-NB reads, which knows no such form."""
+    if NARROW in source[0] and str(app.env.doc2path(docname)).endswith(".ipynb"):
+        notebook = json.loads(source[0])
+        for cell in notebook["cells"]:
+            for output in cell.get("outputs", []):
+                output.get("data", {}).pop(NARROW, None)
+        source[0] = json.dumps(notebook)
+
+
+def store_narrow(app: Sphinx, doctree: nodes.document) -> None:
+    """Write each drawing for narrow screens beside its picture, which gets to know its name."""
+    path = Path(app.env.doc2path(app.env.docname))
+    if path.suffix != ".ipynb":
+        return
+    cells = nbformat.read(path, as_version=4).cells
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") != "cell_code":
+            continue
+        stored = [
+            output["data"]
+            for output in cells[cell["cell_index"]].get("outputs", [])
+            if "image/png" in output.get("data", {})
+        ]
+        shown = [
+            next(form.findall(nodes.image))
+            for form in cell.findall(nodes.container)
+            if form.get("mime_type") == "image/png"
+        ]
+        for data, image in zip(stored, shown, strict=True):
+            if NARROW in data:
+                picture = base64.b64decode(data[NARROW].partition(",")[2])
+                name = f"{hashlib.sha256(picture).hexdigest()[:20]}.webp"
+                place = PurePosixPath(image["uri"].lstrip("/")).with_name(name)
+                Path(app.srcdir, place).write_bytes(picture)
+                image["narrow"] = str(place)
+
+
+def offer_narrow(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Let the browser choose between the drawings."""
+    if app.builder.format != "html" or doctree is None or "body" not in context:
+        return
+    sources = {}
+    for image in doctree.findall(nodes.image):
+        if "narrow" in image:
+            path = Path(app.outdir, FOLDER, PurePosixPath(image["narrow"]).name)
+            path.parent.mkdir(exist_ok=True)
+            shutil.copyfile(Path(app.srcdir, image["narrow"]), path)
+            with Image.open(path) as picture:
+                width, height = picture.size
+            address = context["pathto"](f"{FOLDER}/{path.name}", 1)
+            # The writer has put the place in the output where the place in the source was.
+            sources[PurePosixPath(image["uri"]).name] = (
+                f'<source media="{NARROW_SCREEN}" srcset="{address}" '
+                f'width="{width}" height="{height}">'
+            )
+
+    def with_choice(image: re.Match[str]) -> str:
+        source = sources.get(image[1])
+        return f"<picture>{source}{image[0]}</picture>" if source else image[0]
+
+    context["body"] = PICTURE.sub(with_choice, context["body"])
 
 
 def add_words(app: Sphinx, doctree: nodes.document) -> None:
@@ -195,9 +279,12 @@ class StoredExplorable(Directive):
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx, and register the directive."""
+    app.connect("source-read", set_narrow_aside)
     app.connect("doctree-read", add_words)
+    app.connect("doctree-read", store_narrow)
     app.connect("doctree-read", number_figures)
     app.connect("doctree-resolved", list_experiments)
+    app.connect("html-page-context", offer_narrow)
     app.add_node(experiments)
     app.add_directive("stored-explorable", StoredExplorable)
     app.add_directive("experiments", Experiments)

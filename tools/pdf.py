@@ -45,7 +45,7 @@ FLAGS = [
 #: What is for the screen only.
 SCREEN_ONLY = (
     "a.headerlink, annotation, script, button, .prev-next-footer, .ledger-controls, "
-    ".explorable-controls, .practice-link, .claim-tip, .code-fold"
+    ".explorable-controls, .practice-link, .claim-tip, .code-fold, picture > source"
 )
 MARGIN = {"top": "18mm", "bottom": "18mm", "left": "20mm", "right": "20mm"}
 #: The width of the printed column in the browser's pixels: A4 less the margins.
