@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bncourse.arrays import Floats
@@ -21,6 +22,7 @@ from bncourse.chapters.algorithm.runs import (
 )
 from bncourse.display import FigureWithWords
 from bncourse.display.figure import true_minus
+from bncourse.display.narrow import relabelled, with_letters
 from bncourse.display.style import (
     BLUE,
     CARD,
@@ -37,6 +39,8 @@ from bncourse.display.style import (
 
 #: Blue and orange mean with and without batch norm; these are for what is neither.
 PLUM, DEEP_GREEN = "#9C4A7C", "#007A59"
+
+ONE_PASS, TWO_PASSES = "one pass: mean(z²) − mean(z)²", "two passes: mean((z − μ)²)"
 
 __all__ = [
     "activation_window",
@@ -277,14 +281,16 @@ def output_spread(epsilons: tuple[float, float] = (1e-5, 1e-3)) -> FigureWithWor
     FigureWithWords
     """
     sd = np.logspace(-5, 1, 200)
+    roots: list[str] = []
     with style():
         figure, ax = new_figure(6.4, 3.8)
         for k, (epsilon, colour) in enumerate(zip(epsilons, (GREEN, PURPLE), strict=True)):
             ax.loglog(sd, sd / np.sqrt(sd**2 + epsilon), color=colour)
             root = float(np.sqrt(epsilon))
+            roots.append(f"√ε = {root:.2g}")
             ax.axvline(root, color=colour, linewidth=1, linestyle=":")
             ax.annotate(
-                f"√ε = {root:.2g}",
+                roots[-1],
                 (root, 1.3e-3),
                 xytext=(6 if k else -6, 0),
                 textcoords="offset points",
@@ -300,7 +306,8 @@ def output_spread(epsilons: tuple[float, float] = (1e-5, 1e-3)) -> FigureWithWor
         f"The standard deviation of z_norm is close to 1 for large inputs and falls in proportion "
         f"below √ε, which is {halves}; there it is {1 / np.sqrt(2):.2f}."
     )
-    return FigureWithWords(figure, words)
+    labels = {root: {"text": root.replace("= ", "=\n")} for root in roots}
+    return FigureWithWords(figure, words, narrow=relabelled(labels))
 
 
 #: Nodes of the computation graph: name, formula, place.
@@ -381,7 +388,16 @@ def computation_graph() -> FigureWithWords:
         f"to the normalised z, and from there with γ and β to z̃; {len(into_output)} edges enter "
         f"the normalised z, and {paths} paths lead to it from z."
     )
-    return FigureWithWords(figure, words)
+
+    def narrow(figure: Figure) -> None:
+        with_letters(10.5)(figure)
+        # The box of s needs more room at its sides.
+        for label in figure.axes[0].texts:
+            for name in ("xy", "xyann"):
+                x, y = getattr(label, name)
+                setattr(label, name, (float(np.interp(x, (2.65, 4.15, 6.6), (2.6, 4.4, 6.65))), y))
+
+    return FigureWithWords(figure, words, narrow=narrow)
 
 
 def _paths(start: str, end: str) -> int:
@@ -454,7 +470,8 @@ def removed_pushes(parts: dict[str, Floats]) -> FigureWithWords:
         f"{name}: {', '.join(f'{push + 0.0:.3f}' for push in np.round(part, 3))}"
         for name, part in parts.items()
     )
-    return FigureWithWords(figure, true_minus(f"Pushes on the dots at 1, 3, 5 and 7. {words}."))
+    words = f"Pushes on the dots at 1, 3, 5 and 7. {words}."
+    return FigureWithWords(figure, true_minus(words), narrow=with_letters(10.5))
 
 
 def difference_quotients(quotients: Quotients) -> FigureWithWords:
@@ -494,7 +511,16 @@ def difference_quotients(quotients: Quotients) -> FigureWithWords:
         f"with a step of {h[-1]:g}, and by {'less' if best < 1e-8 else 'more'} than 1e-08 with "
         f"1e-05. Without the path through σ² the difference is at least {low:.2f} for every step."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(
+        figure,
+        words,
+        narrow=relabelled(
+            {
+                "without the path through σ²": {"position": (-24, -14)},
+                "tolerance": {"fontsize": 9.5},
+            }
+        ),
+    )
 
 
 def stopped_gradient(paths: Paths, names: tuple[str, str]) -> FigureWithWords:
@@ -572,8 +598,8 @@ def variance_errors(errors: VarianceErrors) -> FigureWithWords:
     with style():
         figure, ax = new_figure(6.4, 3.9)
         for values, colour, text, at_point, offset in (
-            (errors.one_pass, PLUM, "one pass: mean(z²) − mean(z)²", 9, (-12, 8)),
-            (errors.two_pass, DEEP_GREEN, "two passes: mean((z − μ)²)", 6, (0, -14)),
+            (errors.one_pass, PLUM, ONE_PASS, 9, (-12, 8)),
+            (errors.two_pass, DEEP_GREEN, TWO_PASSES, 6, (0, -14)),
         ):
             (line,) = ax.loglog(errors.means, values, "o-", color=colour)
             label_line(ax, line, text, at=at_point, offset=offset, ha="right")
@@ -616,7 +642,16 @@ def variance_errors(errors: VarianceErrors) -> FigureWithWords:
         f"less than {_power_above(at(errors.two_pass, 1e3))} at 1,000, and "
         f"{100 * at(errors.two_pass, 1e6):.1f} % at 1,000,000."
     )
-    return FigureWithWords(figure, words)
+    return FigureWithWords(
+        figure,
+        words,
+        narrow=relabelled(
+            {
+                ONE_PASS: {"text": ONE_PASS.replace(": ", ":\n")},
+                TWO_PASSES: {"position": (46, -14)},
+            }
+        ),
+    )
 
 
 def _power_above(value: float) -> str:

@@ -19,6 +19,7 @@ from bncourse.chapters.bias.runs import (
 )
 from bncourse.display import FigureWithWords
 from bncourse.display.figure import true_minus
+from bncourse.display.narrow import relabelled
 from bncourse.display.style import (
     CARD,
     GREEN,
@@ -368,7 +369,8 @@ def effective_rate(curves: DecayCurves) -> FigureWithWords:
         f"{_ratio(curves.free, -AT_THE_END):.0f} apart without (means of the last {AT_THE_END} "
         f"steps)."
     )
-    return FigureWithWords(figure, words, curves.card)
+    labels = {f"{gain:g} ×": {"position": (12, -3)} for gain in curves.starts[1:]}
+    return FigureWithWords(figure, words, curves.card, relabelled(labels))
 
 
 def _ratio(runs: Sequence[Growth], at: int) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from textwrap import fill
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from bncourse.chapters.elsewhere.runs import Comparison, two_digits
 from bncourse.data import Digits
@@ -101,4 +103,11 @@ def ratios(found: Comparison) -> FigureWithWords:
         f"“{furthest.row.sentence}”: {two_digits(furthest.digits.ratio)} on the digits, "
         f"{two_digits(furthest.mnist1d.ratio)} on MNIST-1D."
     )
-    return FigureWithWords(figure, words, found.card)
+
+    def narrow(figure: Figure) -> None:
+        figure.set_figheight(figure.get_figheight() + 0.16 * len(found.outcomes))
+        (ax,) = figure.axes
+        for place, text in enumerate(ax.texts):
+            text.set(text=fill(text.get_text(), 50), y=place - 0.17, va="bottom")
+
+    return FigureWithWords(figure, words, found.card, narrow)

@@ -22,6 +22,7 @@ from bncourse.chapters.inference.runs import (
 )
 from bncourse.display import FigureWithWords
 from bncourse.display.figure import true_minus
+from bncourse.display.narrow import relabelled
 from bncourse.display.style import (
     CARD,
     GREEN,
@@ -264,7 +265,8 @@ def averages_compared(found: Averages) -> FigureWithWords:
         f"{raw[-1]:.2f} after {at[-1]}; from 0 and 1 {cold[0]:.2f}, {cold[len(at) // 2]:.2f} and "
         f"{cold[-1]:.2f}. In no seed are {join(warm)} farther off than {apart:.3f}."
     )
-    return FigureWithWords(figure, true_minus(words), found.card)
+    labels = {"from 0 and 1": {"position": (-8, 17)}}
+    return FigureWithWords(figure, true_minus(words), found.card, relabelled(labels))
 
 
 def variance_corrections(found: VarianceStudy) -> FigureWithWords:

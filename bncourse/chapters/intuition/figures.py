@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 
 from bncourse.arrays import Floats
 from bncourse.chapters.intuition import landscape
@@ -24,6 +26,7 @@ from bncourse.chapters.intuition.runs import (
 from bncourse.chapters.intuition.shaking import STEPS, Arm, Shaking
 from bncourse.display import FigureWithWords
 from bncourse.display.figure import true_minus
+from bncourse.display.narrow import relabelled
 from bncourse.display.style import (
     CARD,
     GREEN,
@@ -162,7 +165,17 @@ def shift_smoothness_steps(
             ]
         )
     )
-    return FigureWithWords(figure, words + ".", rates.card)
+
+    def narrow(figure: Figure) -> None:
+        # A row for each measure, a column for each kind of inputs.
+        grid = GridSpec(3, 2, figure=figure)
+        for place, ax in enumerate(figure.axes):
+            ax.set_subplotspec(grid[place % 3, place // 3])
+            ax.tick_params(labelleft=place < 3)
+        for text, x in zip(figure.texts[-2:], (0.34, 0.62), strict=True):
+            text.set_x(x)
+
+    return FigureWithWords(figure, words + ".", rates.card, narrow)
 
 
 #: A loss above this, in nats, is called a plateau: ten classes guessed alike have ln 10 = 2.30.
@@ -282,7 +295,8 @@ def fifty_layers(depth: Depth) -> FigureWithWords:
         ax.set_ylim(1e-6, 1e5)
         ax.set_xlabel("layer, from the input (left) to the output")
         ax.set_ylabel("‖∂J/∂w‖ over that of the last layer")
-        ax.text(34, 2e-6, "falls to\n" + magnitude(depth.first_to_last("sigmoid")), fontsize=9.5)
+        falls = "falls to\n" + magnitude(depth.first_to_last("sigmoid"))
+        ax.text(34, 2e-6, falls, fontsize=9.5)
         ax.legend(loc="lower left", fontsize=9.5, handlelength=2.6)
         title(figure, "Batch norm saves the sigmoid's gradients and blows up ReLU's")
     words = (
@@ -293,7 +307,8 @@ def fifty_layers(depth: Depth) -> FigureWithWords:
         "last one's: "
         + join([f"{magnitude(depth.first_to_last(name))} with {name}" for name in depth.norms])
     )
-    return FigureWithWords(figure, words + ".", depth.card)
+    labels = {falls: {"position": (43, 2e-6)}}
+    return FigureWithWords(figure, words + ".", depth.card, relabelled(labels))
 
 
 def magnitude(value: float) -> str:
@@ -489,7 +504,16 @@ def steps_and_losses(
     words += (
         f"On its plateau after {done} steps, without batch norm: {join(sorted(flat) or ['none'])}."
     )
-    return FigureWithWords(figure, words, results.card)
+
+    def narrow(figure: Figure) -> None:
+        legend = figure.axes[0].get_legend()
+        assert legend is not None
+        legend.remove()
+        figure.legend(
+            *figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2
+        )
+
+    return FigureWithWords(figure, words, results.card, narrow)
 
 
 def _two_lines(name: str) -> str:
@@ -672,4 +696,6 @@ def shortcut_growth(profiles: Profiles) -> FigureWithWords:
             for name, values in ends.items()
         ]
     )
-    return FigureWithWords(figure, words + ".", profiles.card)
+    both = "batch norm and shortcuts (dotted)"
+    labels = {both: {"text": both.replace("and ", "and\n"), "position": (0.98, 0.73)}}
+    return FigureWithWords(figure, words + ".", profiles.card, relabelled(labels))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bncourse.chapters.minibatches.runs import (
     CALLED,
@@ -23,6 +24,7 @@ from bncourse.chapters.minibatches.runs import (
 )
 from bncourse.display import FigureWithWords
 from bncourse.display.figure import true_minus
+from bncourse.display.narrow import relabelled
 from bncourse.display.style import (
     CARD,
     GREEN,
@@ -113,7 +115,9 @@ def small_batches(batches: BySize) -> FigureWithWords:
         f"at {at_smallest[0]} without, {at_smallest[1]} with, and {at_smallest[2]} with only the "
         "output layer trained."
     )
-    return FigureWithWords(figure, words, batches.card)
+    text = labels[TINY[2]][1]
+    broken = {text: {"text": text.replace("output ", "output\n"), "position": (0, -36)}}
+    return FigureWithWords(figure, words, batches.card, relabelled(broken))
 
 
 def _sizes(sizes: list[int]) -> str:
@@ -307,7 +311,8 @@ def wobble(measured: Wobble) -> FigureWithWords:
         f"and the variance by {np.sqrt(variance[at]):.2f} of itself; the formulas say "
         f"{m[at] ** -0.5:.2f} and {(2 / m[at]) ** 0.5:.2f}."
     )
-    return FigureWithWords(figure, true_minus(words), measured.card)
+    labels = {"the batch's mean": {"position": (m[0], 0.08 / m[0])}}
+    return FigureWithWords(figure, true_minus(words), measured.card, relabelled(labels))
 
 
 def company(measured: Company) -> FigureWithWords:
@@ -410,7 +415,8 @@ def sorted_batches(measured: Sorted) -> FigureWithWords:
         f"Of the {sum(measured.batches)} sorted batches {measured.batches[0]} hold one digit "
         f"only, {measured.batches[1]} more than one."
     )
-    return FigureWithWords(figure, words, measured.card)
+    labels = {"without": {"x": 0.36}, "with batch norm": {"x": 0.36}}
+    return FigureWithWords(figure, words, measured.card, relabelled(labels))
 
 
 # --- Pages 4.1 Use the noise, and 4.2 Count what small batches lose
@@ -532,7 +538,13 @@ def dealt_means(dealt: Dealt) -> FigureWithWords:
         )
         + "."
     )
-    return FigureWithWords(figure, words, dealt.card)
+
+    def narrow(figure: Figure) -> None:
+        (ax,) = figure.axes
+        ax.set_xticks(m, [f"{size:,}" for size in m[:-2]] + ["", f"{m[-1]:,}"])
+        relabelled({"dealt: (N − m)/(N − 1)": {"text": "dealt:\n(N − m)/(N − 1)"}})(figure)
+
+    return FigureWithWords(figure, words, dealt.card, narrow)
 
 
 #: The rows of `small_outcomes`: arm, ε, ε of the way back, and what the figure calls it.
