@@ -30,8 +30,10 @@ DPI = 200
 #: Width of a panel that stands alone in its row, about, in inches; its height over its width, at
 #: most, when it has come below its one neighbour, and when it is one of several.
 PANEL, TALL, FLAT = 3.75, 0.66, 0.5
-#: What a line must not end between: a number and its unit, the sides of an equation.
-TOGETHER = re.compile(r"(?<=\d) (?=%)|(?<==) | (?==)|(?<=×) | (?=×)|(?<=[<>]) | (?=[<>])")
+#: Inches between the letters and the edge of the screen.
+MARGIN = 0.08
+#: Where no line ends: between a number and its unit, between the sides of an equation.
+TOGETHER = re.compile(r"(?<=\d) (?=%|times\b)|(?<==) | (?==)|(?<=×) | (?=×)|(?<=[<>]) | (?=[<>])")
 
 
 def narrowed(figure: Figure, change: Callable[[Figure], object] | None = None) -> Figure | None:
@@ -62,6 +64,7 @@ def narrowed(figure: Figure, change: Callable[[Figure], object] | None = None) -
         copy.set_dpi(DPI)
         copy.set_size_inches(WIDTH, copy.get_figheight())
         _enlarge(copy)
+        _keep_off_the_edges(copy)
         if len(wanted) > 1 and _in_one_row(copy):
             in_columns(copy)
             wanted = {
@@ -194,6 +197,18 @@ def _over_the_whole(figure: Figure) -> None:
             title(figure, text)
 
 
+def _keep_off_the_edges(figure: Figure) -> None:
+    """Leave a margin at both sides: on a phone the picture goes to the edges of the screen."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = figure.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine):
+        layout.set(w_pad=MARGIN)
+    suptitle = figure._suptitle  # type: ignore[attr-defined]
+    if suptitle is not None:
+        suptitle.set_x(MARGIN / WIDTH)
+
+
 def _enlarge(figure: Figure) -> None:
     """Make the smallest letters large enough."""
     from matplotlib.text import Text
@@ -209,7 +224,8 @@ def _enlarge(figure: Figure) -> None:
 
 def _long_texts(figure: Figure) -> list[tuple[Text, float, bool]]:
     """Return titles and labels, the room of each in pixels, and whether it is written upwards."""
-    left, right = 0.01 * figure.bbox.width, 0.985 * figure.bbox.width
+    width, margin = figure.bbox.width, MARGIN * DPI
+    left, right = margin, width - margin
     found: list[tuple[Text, float, bool]] = []
     if figure._suptitle is not None:  # type: ignore[attr-defined]
         found.append((figure._suptitle, right - left, False))  # type: ignore[attr-defined]
@@ -264,6 +280,12 @@ def _lines(words: Sequence[str], widths: Sequence[float], space: float, room: fl
 
     # It has not fitted into one.
     fewest = max(2, len(filled(room)))
+    if fewest == 2:
+        # Best is a line that ends as a part of the sentence does.
+        for k, word in enumerate(words[:-1], 1):
+            parts = [sum(part) + space * (len(part) - 1) for part in (widths[:k], widths[k:])]
+            if word[-1] in ",;:" and max(parts) <= room and min(parts) > 0.3 * room:
+                return [" ".join(words[:k]), " ".join(words[k:])]
     return next(
         (lines for part in range(50, 100, 4) if len(lines := filled(room * part / 100)) == fewest),
         filled(0.97 * room),

@@ -58,6 +58,24 @@ def test_a_figure_on_a_dark_page_has_the_pages_own_ground(browser, server):
         assert "invert" in image.evaluate("(e) => getComputedStyle(e).filter")
 
 
+@pytest.mark.parametrize(("width", "kind"), [(360, "webp"), (1200, "png")])
+def test_a_screen_fetches_the_drawing_that_was_made_for_it(browser, server, width, kind):
+    with Visit(browser, f"{server}/{PAGE}", width=width) as visit:
+        image = visit.page.locator("article picture img").first
+        image.scroll_into_view_if_needed()
+        visit.page.wait_for_load_state("networkidle")
+        source, shown, own = image.evaluate(
+            """(e) => [e.currentSrc, e.clientWidth / e.clientHeight,
+              e.naturalWidth / e.naturalHeight]"""
+        )
+        assert source.endswith(f".{kind}")
+        assert shown == pytest.approx(own, rel=0.01)
+        fetched = [url for url in visit.requests if "/_images/" in url]
+        assert source in fetched
+        if kind == "webp":
+            assert [url for url in fetched if url.endswith(".png")] == []
+
+
 def test_the_name_of_the_book_breaks_between_words(browser, server):
     with Visit(browser, f"{server}/{PAGE}") as visit:
         wide = visit.page.evaluate(

@@ -1,15 +1,21 @@
-"""The explorable (frames, their order, its HTML, text and live forms), and figures' words."""
+"""The explorable (frames, their order, its HTML, text and live forms), figures' words, and their
+drawings for narrow screens."""
 
+import base64
+import io
 import json
 import re
 from html import unescape
 from types import SimpleNamespace
 
 import pytest
+from matplotlib.text import Text
+from PIL import Image
 
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch, Table
-from bncourse.display.figure import powers
-from bncourse.display.style import join, new_figure, style
+from bncourse.display.figure import NARROW, powers
+from bncourse.display.narrow import SMALLEST, WIDTH, narrowed, relabelled, with_letters
+from bncourse.display.style import join, new_figure, style, title
 
 
 def draw(x, kind, on, hidden=7.0):
@@ -243,3 +249,114 @@ def test_a_table_that_is_none_is_refused(rows, caption, message):
 )
 def test_powers_of_ten_are_raised(text, expected):
     assert powers(text) == expected
+
+
+LONG = "With batch norm twelve of the thirty settings train; without it 1 = one of them does"
+
+
+def two_panels():
+    """A wide figure: two panels that share what stands at the left, a small label in the first."""
+    with style():
+        figure, axes = new_figure(6.4, 3.8, 1, 2, sharey=True)
+        for ax, name in zip(axes, ("raw", "standardised"), strict=True):
+            ax.plot([0, 1], [0.2, 0.9])
+            ax.set_title(f"rate 1,\n{name}", fontsize=10)
+            ax.set_xlabel("learning rate")
+        axes[0].set_ylabel("test accuracy")
+        axes[0].annotate("here", (0, 0.2), xytext=(3, 4), textcoords="offset points", fontsize=8)
+        title(figure, LONG)
+    return figure
+
+
+def test_the_narrow_drawing_leaves_the_figure_as_it_was():
+    shown = FigureWithWords(two_panels(), "Two lines.")
+    narrow = narrowed(shown.figure, lambda copy: copy.axes[0].set_xlabel("changed"))
+    assert narrow.axes[0].get_xlabel() == "changed"
+    assert shown.figure.get_suptitle() == LONG
+    assert shown.size == (640, 380)
+    # Pixel for pixel what it would have been.
+    assert shown.png() == FigureWithWords(two_panels(), "Two lines.").png()
+    assert shown.words == "Two lines."
+
+
+def test_the_narrow_drawing_is_as_wide_as_a_phone_shows_it_and_its_letters_can_be_read():
+    narrow = narrowed(two_panels())
+    assert narrow.get_figwidth() == WIDTH
+    assert SMALLEST / 72 * 360 / WIDTH >= 10.5
+    sizes = [text.get_fontsize() for text in narrow.findobj(Text)]
+    assert min(sizes) == SMALLEST
+
+
+def test_the_title_is_broken_where_a_part_of_the_sentence_ends_and_fits():
+    narrow = narrowed(two_panels())
+    narrow.draw_without_rendering()
+    title_, box = narrow._suptitle, narrow._suptitle.get_window_extent()
+    assert len(title_.get_text().split("\n")) == 3
+    assert " ".join(title_.get_text().split()) == " ".join(LONG.split())
+    assert "1\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}one" in title_.get_text()
+    assert 0 <= box.x0 < box.x1 <= narrow.bbox.width
+    with style():
+        figure, ax = new_figure()
+        ax.set_title("A stored ruler feels the bias b; a made one, only rounding")
+    halves = narrowed(figure).get_suptitle().split("\n")
+    assert halves == ["A stored ruler feels the bias b;", "a made one, only rounding"]
+
+
+def test_panels_side_by_side_come_below_one_another_and_each_says_its_scale():
+    narrow = narrowed(two_panels())
+    narrow.draw_without_rendering()
+    first, second = (ax.get_window_extent() for ax in narrow.axes)
+    assert second.y1 < first.y0
+    assert first.x0 == pytest.approx(second.x0)
+    assert first.width > 0.7 * narrow.bbox.width
+    assert 0.4 < first.height / first.width < 0.8
+    for ax in narrow.axes:
+        assert ax.get_ylabel() == "test accuracy"
+        assert ax.yaxis.get_tick_params()["labelleft"]
+    assert [ax.get_title("left") for ax in narrow.axes] == ["rate 1, raw", "rate 1, standardised"]
+
+
+def test_panels_in_several_rows_stay_in_them():
+    with style():
+        figure, _ = new_figure(6.4, 3.8, 2, 2)
+    narrow = narrowed(figure)
+    narrow.draw_without_rendering()
+    boxes = [ax.get_window_extent() for ax in narrow.axes]
+    assert boxes[0].y0 == pytest.approx(boxes[1].y0)
+    assert boxes[0].x0 == pytest.approx(boxes[2].x0)
+
+
+def test_a_height_that_a_change_adds_is_that_of_the_panels():
+    def taller(figure):
+        figure.set_figheight(figure.get_figheight() + 1)
+
+    heights = [narrowed(two_panels(), change).get_figheight() for change in (None, taller)]
+    assert heights[1] - heights[0] == pytest.approx(1, abs=0.1)
+
+
+def test_labels_are_moved_in_the_copy_and_a_label_that_is_not_there_is_loud():
+    narrow = narrowed(two_panels(), relabelled({"here": {"text": "there", "position": (9, 1)}}))
+    (label,) = narrow.axes[0].texts
+    assert (label.get_text(), label.get_position()) == ("there", (9, 1))
+    assert narrowed(two_panels(), with_letters(11)).axes[0].texts[0].get_fontsize() == 11
+    with pytest.raises(ValueError, match="no label 'nowhere'"):
+        narrowed(two_panels(), relabelled({"nowhere": {"text": "x"}}))
+
+
+def test_the_output_holds_both_drawings_and_the_same_words():
+    data, metadata = FigureWithWords(two_panels(), "Two lines.")._repr_mimebundle_()
+    assert set(data) == {"image/png", "text/plain", NARROW}
+    assert data["text/plain"] == "Two lines."
+    head, _, text = data[NARROW].partition(",")
+    assert head == "data:image/webp;base64"
+    wide, narrow = (Image.open(io.BytesIO(b)) for b in (data["image/png"], base64.b64decode(text)))
+    assert wide.width == 2 * metadata["image/png"]["width"] == 1280
+    assert narrow.width == 200 * WIDTH
+    assert narrow.height > wide.height
+
+
+def test_a_figure_that_cannot_be_copied_has_one_drawing():
+    figure = two_panels()
+    figure.axes[0].xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    data, _ = FigureWithWords(figure, "Two lines.")._repr_mimebundle_()
+    assert set(data) == {"image/png", "text/plain"}

@@ -322,6 +322,8 @@ _NODES = (
     ("gamma", r"$\gamma$", (6.25, 0.0)),
     ("beta", r"$\beta$", (6.95, 0.0)),
 )
+#: Where places go on a narrow screen, so that the box of s has room at its sides.
+_SPREAD = (0.0, 2.65, 4.15, 6.6, 7.0), (0.0, 2.6, 4.4, 6.65, 7.0)
 _EDGES = (
     ("z", "mu"),
     ("z", "c"),
@@ -391,11 +393,10 @@ def computation_graph() -> FigureWithWords:
 
     def narrow(figure: Figure) -> None:
         with_letters(10.5)(figure)
-        # The box of s needs more room at its sides.
         for label in figure.axes[0].texts:
             for name in ("xy", "xyann"):
                 x, y = getattr(label, name)
-                setattr(label, name, (float(np.interp(x, (2.65, 4.15, 6.6), (2.6, 4.4, 6.65))), y))
+                setattr(label, name, (float(np.interp(x, *_SPREAD)), y))
 
     return FigureWithWords(figure, words, narrow=narrow)
 
@@ -648,7 +649,7 @@ def variance_errors(errors: VarianceErrors) -> FigureWithWords:
         narrow=relabelled(
             {
                 ONE_PASS: {"text": ONE_PASS.replace(": ", ":\n")},
-                TWO_PASSES: {"position": (46, -14)},
+                TWO_PASSES: {"position": (54, -14)},
             }
         ),
     )

@@ -115,9 +115,12 @@ def small_batches(batches: BySize) -> FigureWithWords:
         f"at {at_smallest[0]} without, {at_smallest[1]} with, and {at_smallest[2]} with only the "
         "output layer trained."
     )
-    text = labels[TINY[2]][1]
-    broken = {text: {"text": text.replace("output ", "output\n"), "position": (0, -36)}}
-    return FigureWithWords(figure, words, batches.card, relabelled(broken))
+    above, below = labels[TINY[0]][1], labels[TINY[2]][1]
+    moved = {
+        above: {"position": (-42, 28)},
+        below: {"text": below.replace("output ", "output\n"), "position": (0, -36)},
+    }
+    return FigureWithWords(figure, words, batches.card, relabelled(moved))
 
 
 def _sizes(sizes: list[int]) -> str:
@@ -311,7 +314,7 @@ def wobble(measured: Wobble) -> FigureWithWords:
         f"and the variance by {np.sqrt(variance[at]):.2f} of itself; the formulas say "
         f"{m[at] ** -0.5:.2f} and {(2 / m[at]) ** 0.5:.2f}."
     )
-    labels = {"the batch's mean": {"position": (m[0], 0.08 / m[0])}}
+    labels = {"the batch's mean": {"position": (m[0], 0.06 / m[0])}}
     return FigureWithWords(figure, true_minus(words), measured.card, relabelled(labels))
 
 
