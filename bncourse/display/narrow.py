@@ -71,10 +71,7 @@ def narrowed(figure: Figure, change: Callable[[Figure], object] | None = None) -
                 ax: _stacked_height(ax, before, len(wanted)) for ax, before in wanted.items()
             }
         if change is not None:
-            before = copy.get_figheight()
-            change(copy)
-            more = 1 + (copy.get_figheight() - before) / sum(wanted.values(), 1e-9)
-            wanted = {ax: more * height for ax, height in wanted.items()}
+            _change(copy, change, wanted)
         whole = {text: text.get_text() for text, _, _ in _long_texts(copy)}
         for _ in range(2):
             # Lines take height, and heights say which labels have room.
@@ -86,6 +83,16 @@ def narrowed(figure: Figure, change: Callable[[Figure], object] | None = None) -
         _lay_out(copy)
         _give_heights(copy, wanted)
     return copy
+
+
+def _change(figure: Figure, change: Callable[[Figure], object], wanted: dict[Axes, float]) -> None:
+    """Let the figure's author change it, and see which heights its panels are to have now."""
+    height, specs = figure.get_figheight(), {ax: ax.get_subplotspec() for ax in wanted}
+    change(figure)
+    more = 1 + (figure.get_figheight() - height) / sum(wanted.values(), 1e-9)
+    for ax, before in wanted.items():
+        moved = ax.get_subplotspec() is not specs[ax]
+        wanted[ax] = more * (_stacked_height(ax, before, len(wanted)) if moved else before)
 
 
 def _copied(figure: Figure) -> Figure | None:
@@ -308,7 +315,8 @@ def relabelled(changes: dict[str, dict[str, Any]]) -> Callable[[Figure], None]:
 
     def change(figure: Figure) -> None:
         for text, properties in changes.items():
-            found = [label for ax in figure.axes for label in ax.texts if label.get_text() == text]
+            labels = [*figure.texts, *(label for ax in figure.axes for label in ax.texts)]
+            found = [label for label in labels if label.get_text() == text]
             if not found:
                 raise ValueError(f"no label {text!r} in the figure")
             for label in found:

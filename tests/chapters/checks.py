@@ -15,9 +15,11 @@ from dataclasses import fields
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.text import Text
 from PIL import Image
 
 from bncourse.display import FigureWithWords, Range
+from bncourse.display.narrow import narrowed
 
 
 def record(kind, **values):
@@ -60,6 +62,8 @@ def check_words(draw, calls):
         assert "nan" not in words.split()
         told.add(words)
         assert title_of(shown.figure)
+        if len(told) == 1:
+            check_narrow(shown)
     assert len(told) == len(calls)
     assert dict(mpl.rcParams) == before
 
@@ -79,6 +83,35 @@ def check_picture(shown):
     # Something was drawn: the ground is one colour, and not all of the picture.
     share = max(picture.histogram()) / (picture.width * picture.height)
     assert 0.2 < share < 0.99
+
+
+def check_narrow(shown):
+    """In the drawing for narrow screens no title, axis or tick has a label that is cut off."""
+    figure = narrowed(shown.figure, shown.narrow)
+    figure.draw_without_rendering()
+    edge = figure.bbox.padded(2)
+    for text in labels_of(figure):
+        box = Text.get_window_extent(text)
+        assert edge.x0 <= box.x0 < box.x1 <= edge.x1, text.get_text()
+        assert edge.y0 <= box.y0 < box.y1 <= edge.y1, text.get_text()
+
+
+def labels_of(figure):
+    """Return the texts of a figure that are seen, but for those at made-up numbers."""
+    unseen = {text for ax in figure.axes for text in ax.texts}
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            hidden = not ax.axison or not axis.get_visible()
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if hidden or not low - 1e-9 * abs(low) <= tick.get_loc() <= high + 1e-9 * abs(
+                    high
+                ):
+                    unseen |= {tick.label1, tick.label2}
+            if hidden:
+                unseen |= {axis.label, axis.offsetText}
+    texts = figure.findobj(Text)
+    return [t for t in texts if t not in unseen and t.get_visible() and t.get_text().strip()]
 
 
 def corners(control):

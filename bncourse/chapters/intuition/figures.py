@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -172,8 +173,7 @@ def shift_smoothness_steps(
         for place, ax in enumerate(figure.axes):
             ax.set_subplotspec(grid[place % 3, place // 3])
             ax.tick_params(labelleft=place < 3)
-        for text, x in zip(figure.texts[-2:], (0.34, 0.62), strict=True):
-            text.set_x(x)
+        relabelled({"without": {"x": 0.34}, "with batch norm": {"x": 0.62}})(figure)
 
     return FigureWithWords(figure, words + ".", rates.card, narrow)
 
@@ -697,5 +697,5 @@ def shortcut_growth(profiles: Profiles) -> FigureWithWords:
         ]
     )
     both = "batch norm and shortcuts (dotted)"
-    labels = {both: {"text": both.replace("and ", "and\n"), "position": (0.98, 0.73)}}
+    labels = {both: {"text": fill(both, 14), "position": (0.98, 0.66)}}
     return FigureWithWords(figure, words + ".", profiles.card, relabelled(labels))

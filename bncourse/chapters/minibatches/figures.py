@@ -116,11 +116,13 @@ def small_batches(batches: BySize) -> FigureWithWords:
         "output layer trained."
     )
     above, below = labels[TINY[0]][1], labels[TINY[2]][1]
-    moved = {
-        above: {"position": (-42, 28)},
-        below: {"text": below.replace("output ", "output\n"), "position": (0, -36)},
-    }
-    return FigureWithWords(figure, words, batches.card, relabelled(moved))
+    narrow = relabelled(
+        {
+            above: {"position": (-42, 28)},
+            below: {"text": below.replace("output ", "output\n"), "position": (0, -36)},
+        }
+    )
+    return FigureWithWords(figure, words, batches.card, narrow)
 
 
 def _sizes(sizes: list[int]) -> str:
