@@ -291,7 +291,7 @@ def _lines(words: Sequence[str], widths: Sequence[float], space: float, room: fl
         # Best is a line that ends as a part of the sentence does.
         for k, word in enumerate(words[:-1], 1):
             parts = [sum(part) + space * (len(part) - 1) for part in (widths[:k], widths[k:])]
-            if word[-1] in ",;:" and max(parts) <= room and min(parts) > 0.3 * room:
+            if word[-1] in ",;:" and max(parts) <= room and min(parts) > 0.45 * room:
                 return [" ".join(words[:k]), " ".join(words[k:])]
     return next(
         (lines for part in range(50, 100, 4) if len(lines := filled(room * part / 100)) == fewest),
