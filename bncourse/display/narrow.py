@@ -171,19 +171,20 @@ def _stacked_height(ax: Axes, before: float, count: int) -> float:
 
 def _give_heights(figure: Figure, wanted: dict[Axes, float]) -> None:
     """Make the figure as high as its panels need, each as high as is wanted."""
-    if not wanted:
+    specs = {ax: spec for ax in wanted if (spec := ax.get_subplotspec()) is not None}
+    grids = {spec.get_gridspec() for spec in specs.values()}
+    if len(grids) != 1 or any(len(spec.rowspan) > 1 for spec in specs.values()):
+        # No plain rows: the heights stay in their proportions.
         return
-    rows: dict[int, float] = {}
-    found: dict[int, float] = {}
-    for ax, height in wanted.items():
-        spec = ax.get_subplotspec()
-        assert spec is not None
+    (grid,) = grids
+    rows, found = [0.0] * grid.nrows, [0.0] * grid.nrows
+    for ax, spec in specs.items():
         row = spec.rowspan.start
-        rows[row] = max(rows.get(row, 0.0), height)
-        found[row] = max(found.get(row, 0.0), _height(ax))
-    assert spec is not None
-    spec.get_gridspec().set_height_ratios([rows[row] for row in sorted(rows)])
-    figure.set_figheight(figure.get_figheight() + sum(rows.values()) - sum(found.values()))
+        rows[row] = max(rows[row], wanted[ax])
+        found[row] = max(found[row], _height(ax))
+    if all(rows):
+        grid.set_height_ratios(rows)
+        figure.set_figheight(figure.get_figheight() + sum(rows) - sum(found))
 
 
 def _height(ax: Axes) -> float:

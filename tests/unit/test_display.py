@@ -326,6 +326,16 @@ def test_panels_in_several_rows_stay_in_them():
     assert boxes[0].x0 == pytest.approx(boxes[2].x0)
 
 
+def test_panels_over_several_rows_keep_their_places():
+    with style():
+        figure, _ = new_figure(6.4, 3.8)
+        figure.clear()
+        figure.subplot_mosaic("AB;AC")
+    narrow = narrowed(figure)
+    narrow.draw_without_rendering()
+    assert [len(ax.get_subplotspec().rowspan) for ax in narrow.axes] == [2, 1, 1]
+
+
 def test_a_height_that_a_change_adds_is_that_of_the_panels():
     def taller(figure):
         figure.set_figheight(figure.get_figheight() + 1)
