@@ -80,7 +80,7 @@ def new_figure(
     Parameters
     ----------
     width, height : float
-        Inches, at 100 pixels an inch on the page. A phone shows it at about half that.
+        Inches, at 100 pixels an inch on the page. A phone has a drawing of its own.
     rows, columns : int
         Of axes.
     **options
