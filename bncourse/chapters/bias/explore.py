@@ -22,7 +22,7 @@ def draw_ruler(b: float, c: float, ruler: str) -> FigureWithWords:
     """Draw four dots, slid and stretched, and the ruler that they are read by."""
     reading = read_dots(b, c, ruler)
     with style():
-        figure, ax = new_figure(6.4, 2.1)
+        figure, ax = new_figure(5.2, 2.1)
         draw_reading(ax, reading, (-12.0, 32.0))
     values = [f"{value:.2f}" for value in reading.z_norm]
     words = (
@@ -112,11 +112,10 @@ def effective_rate() -> Explorable:
             0, learning_rate=learning_rate, weight_decay=weight_decay, steps=STEPS
         )
         with style():
-            figure, axes = new_figure(6.0, 3.0, 1, 2)
+            figure, axes = new_figure(5.0, 3.9, 2, 1, sharex=True)
             axes[0].plot(run.steps, run.norm, color=WITH)
             axes[0].axhline(run.norm[0], color=INK, linewidth=1, linestyle=":")
             axes[0].set_ylim(0, max(2.2 * run.norm[0], 1.05 * run.norm.max()))
-            axes[0].set_xlabel("step")
             axes[0].set_title("‖w‖², hidden layers", fontsize=11.5)
             axes[1].plot(run.steps, run.rate, color=WITH)
             axes[1].plot(0, run.rate[0], "o", color=WITH)

@@ -63,7 +63,7 @@ def draw_shake(level: float, rate: float) -> FigureWithWords:
     }
     said = []
     with style():
-        figure, axes = new_figure(6.4, 3.6, 1, 2, width_ratios=[1.7, 1])
+        figure, axes = new_figure(5.0, 4.6, 2, 1, height_ratios=[1.6, 1])
         for k, (name, (bn, shaken, colour, line)) in enumerate(arms.items()):
             run = _shake_curve(bn, shaken, rate)
             steps = np.arange(TAKEN, SHOWN + 1, TAKEN)
@@ -80,7 +80,10 @@ def draw_shake(level: float, rate: float) -> FigureWithWords:
         axes[0].set_ylim(0, 1.02)
         axes[0].set_xlabel("step")
         axes[0].set_title("test accuracy", fontsize=11.5)
-        axes[1].set_yticks([0, -1, -2, -3], ["none", "none,\nshaken", "BN", "BN,\nshaken"])
+        axes[1].set_yticks(
+            [0, -1, -2, -3],
+            ["no batch norm", "the same, shaken", "batch norm", "the same, shaken"],
+        )
         axes[1].set_xlim(0, 3.1)
         axes[1].grid(visible=False, axis="y")
         axes[1].set_title("drift in 10 steps, sd", fontsize=11.5)
@@ -155,7 +158,7 @@ def draw_shaken(results: Shaking, noise: str, rate: float) -> FigureWithWords:
         "batch norm, shaken": (True, *kind),
     }
     with style():
-        figure, axes = new_figure(6.2, 2.9, 1, 2, sharey=True, width_ratios=[1.5, 1])
+        figure, axes = new_figure(5.2, 2.9, 1, 2, sharey=True, width_ratios=[1.5, 1])
         for row, arm in enumerate(arms.values()):
             colour = arm_colour(arm)
             steps = np.array(results.steps[arm, rate, False])
@@ -224,7 +227,7 @@ def draw_walk(
         level = MOMENTS[moment]
         found[arm] = descent.at_loss[level] if level else descent.after[0]
     with style():
-        figure, axes = new_figure(6.2, 3.0, 1, 2)
+        figure, axes = new_figure(5.0, 4.2, 2, 1, sharex=True)
         for arm, colour in (("none", WITHOUT), ("both", WITH)):
             walk = found[arm]
             axes[0].plot(etas, np.minimum(walk.loss, 1e3), color=colour)
@@ -235,7 +238,6 @@ def draw_walk(
             ax.axvline(etas[k], color=GREY, linewidth=1, linestyle=":")
             ax.set_xscale("log")
             ax.set_yscale("log")
-            ax.set_xlabel("η, in gradients")
             ax.set_xticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
         axes[0].set_ylim(0.02, 50)
         axes[0].set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
@@ -248,6 +250,7 @@ def draw_walk(
         axes[1].set_ylim(0.05, 100)
         axes[1].set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
         axes[1].set_title("β_eff", fontsize=11.5)
+        axes[1].set_xlabel("η, in gradients")
     without, with_bn = found["none"], found["both"]
     words = (
         f"{setting}, {moment}, η = {etas[k]:g}: β_eff is {without.smoothness[k]:.2g} without "

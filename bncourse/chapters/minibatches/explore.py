@@ -44,7 +44,7 @@ def batch_mates(seed: int = 0, steps: int = 200) -> Explorable:
         shares = {bn: in_company(net, others) for bn, net in nets.items()}
         album = _album(np.concatenate([digits.x_test[:1], digits.x_train[others]]))
         with style():
-            figure, axes = new_figure(6.6, 3.1, 1, 2, width_ratios=(1.3, 1))
+            figure, axes = new_figure(5.0, 4.4, 2, 1)
             axes[0].imshow(np.ma.masked_invalid(album), cmap="Greys", vmin=0, vmax=1.15)
             axes[0].plot(
                 [-0.5, 7.5, 7.5, -0.5, -0.5], [-0.5, -0.5, 7.5, 7.5, -0.5], color=PURPLE, lw=2.5

@@ -95,8 +95,11 @@ def draw_rate_and_gain(table: Map, rate: float, gain: float) -> FigureWithWords:
         for x, v in ((rate, table.rates), (gain, table.gains))
     ]
     with style(), mpl.rc_context(FIXED_MARGINS):
-        figure, axes = new_figure(6.0, 2.7, 1, 3, width_ratios=[1, 1, 1.25])
-        figure.subplots_adjust(left=0.115, right=0.985, bottom=0.2, top=0.87, wspace=0.24)
+        figure, grid = new_figure(5.0, 4.3, 2, 2, height_ratios=(1.2, 1))
+        figure.subplots_adjust(left=0.135, right=0.985, bottom=0.115, top=0.925, hspace=0.7)
+        axes = [*grid[0], figure.add_subplot(grid[1, 0].get_gridspec()[1, :])]
+        for ax in grid[1]:
+            ax.remove()
         for ax, values, (accuracy, _), text, colour in (
             (axes[0], table.without, runs[0], "without", WITHOUT),
             (axes[1], table.with_bn, runs[1], "with", WITH),
