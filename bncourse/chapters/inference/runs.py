@@ -414,11 +414,14 @@ class ColdStart:
         Of each seed, by `CORRECTED` and by where the variance started.
     variances : tuple of float
         Smallest and largest variance in the first layer, over units and seeds.
+    steps : int
+        Of training.
     card : Card, optional
     """
 
     accuracy: dict[str, dict[float, list[float]]]
     variances: tuple[float, float]
+    steps: int
     card: Card | None = None
 
     def worse(self, corrected: str, start: float) -> int:
@@ -479,7 +482,7 @@ def cold_start(
                     set_statistics(net, statistics)
                     score = accuracy(net, digits.x_test, digits.y_test)
                 found[name][start].append(score)
-    return ColdStart(found, (min(extremes), max(extremes)))
+    return ColdStart(found, (min(extremes), max(extremes)), steps)
 
 
 def _with_decay(decay: float) -> Callable[[int], BatchNorm]:
