@@ -91,7 +91,7 @@ class FigureWithWords:
         if not isinstance(words, str) or not words.strip() or not words.rstrip().endswith("."):
             raise ValueError(f"words: expected one or two sentences, got {words!r}")
         self.figure = figure
-        self.words = " ".join(words.split())
+        self.words = re.sub(r"(?<=\w)'(?=\w| )", "’", " ".join(words.split()))
         self.card = checked(card)
         self.narrow = narrow
 

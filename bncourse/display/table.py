@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from bncourse.display.card import EXACT, Card, Exact, card_html, checked, with_card
 from bncourse.display.figure import powers, true_minus
+
+#: A number as it stands in a cell, and what stands where there is none.
+_NUMBER = re.compile("[\N{MINUS SIGN}-]?[0-9][0-9,.]*( · 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_MISSING = frozenset({"", "–", "none", "never", "NaN", "nan", "\N{MINUS SIGN}∞"})
+#: β_eff, z_norm, x_k and λmax; a[1]; the name of a function.
+_INDEX = re.compile(r"\b(d?[a-zA-Zα-ω])(?:_|(?=max))([a-z]+)\b(?!_)")
+_LAYER = re.compile(r"\b(d?[a-z])(\[\d\])")
+_FUNCTION = re.compile(r"\b[a-z]{2,}\d?(?:_[a-z]+)+\b")
 
 
 class Table:
@@ -56,16 +65,12 @@ class Table:
         for row in rows:
             if len(row) != len(columns):
                 raise ValueError(f"rows: expected {len(columns)} cells in each, got {row!r}")
-        self.columns = list(columns)
-        self.caption = caption
+        self.columns = [powers(head) for head in columns]
+        self.caption = powers(caption)
         self.card = checked(card)
         formats = list(columns.values())
         self.rows = [[_text(v, f) for v, f in zip(row, formats, strict=True)] for row in rows]
-        # Numbers stand under each other; a column of words begins at the left.
-        self._numbers = [
-            bool(rows) and all(isinstance(row[k], int | float) for row in rows)
-            for k in range(len(columns))
-        ]
+        self._numbers = [_are_numbers([row[k] for row in self.rows]) for k in range(len(columns))]
 
     def __repr__(self) -> str:
         lines = [self.columns, *self.rows]
@@ -81,15 +86,15 @@ class Table:
 
     def html(self) -> str:
         """Return the table with header cells, in a box that scrolls by itself when it must."""
-        caption = escape(self.caption)
+        caption = _marked(self.caption)
         heads = "".join(
-            f'<th scope="col"{_side(number)}>{escape(head)}</th>'
+            f'<th scope="col"{_side(number)}>{_marked(head)}</th>'
             for head, number in zip(self.columns, self._numbers, strict=True)
         )
         body = "\n".join(
-            f'<tr><th scope="row">{escape(first)}</th>'
+            f'<tr><th scope="row">{_marked(first)}</th>'
             + "".join(
-                f"<td{_side(number)}>{escape(text)}</td>"
+                f"<td{_side(number)}>{_marked(text)}</td>"
                 for text, number in zip(rest, self._numbers[1:], strict=True)
             )
             + "</tr>"
@@ -97,9 +102,15 @@ class Table:
         )
         card = "" if self.card is None else "\n" + card_html(self.card.rows())
         return (
-            f'<div class="results"><table>\n<caption>{caption}</caption>\n'
+            f'<div class="{self._kind()}"><table>\n<caption>{caption}</caption>\n'
             f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>{card}"
         )
+
+    def _kind(self) -> str:
+        """Return the box's class: grouped, where words of the second column tell rows apart."""
+        names = [row[0] for row in self.rows]
+        grouped = len(set(names)) < len(names) and self._numbers[1:2] != [True]
+        return "results grouped" if grouped else "results"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": with_card(repr(self), self.card)}
@@ -112,4 +123,26 @@ def _side(number: bool) -> str:
 def _text(value: Any, form: str) -> str:
     if isinstance(value, float) and math.isinf(value):
         return "never" if value > 0 else "\N{MINUS SIGN}∞"
-    return value if isinstance(value, str) else true_minus(powers(format(value, form)))
+    return powers(value) if isinstance(value, str) else true_minus(powers(format(value, form)))
+
+
+def _are_numbers(texts: Sequence[str]) -> bool:
+    """Return whether these stand under each other as numbers do, with a word where one is missing.
+
+    A column of words begins at the left.
+    """
+    numbers = [bool(_NUMBER.fullmatch(text)) for text in texts]
+    return any(numbers) and all(
+        number or text in _MISSING for number, text in zip(numbers, texts, strict=True)
+    )
+
+
+def _marked(text: str) -> str:
+    """Return text as HTML: names of functions as code, indices as the notation has them.
+
+    >>> _marked("batch_norm of a[1] and β_eff")
+    '<code>batch_norm</code> of a<sup>[1]</sup> and β<sub>eff</sub>'
+    """
+    text = _INDEX.sub(r"\1<sub>\2</sub>", escape(text, quote=False))
+    text = _LAYER.sub(r"\1<sup>\2</sup>", text)
+    return _FUNCTION.sub(r"<code>\g<0></code>", text)

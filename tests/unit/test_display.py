@@ -51,6 +51,58 @@ def stored(explorable):
     return json.loads(text)
 
 
+@pytest.mark.parametrize(
+    ("cells", "right"),
+    [
+        ([1, 2.5], True),
+        ([1, "never"], True),
+        (["8", "1.5e-31", ""], True),
+        ([2.0, "–"], True),
+        (["4,600", "0.02"], True),
+        (["8 (7 to 9)", "never"], False),
+        (["never", "none"], False),
+        ([1, "one"], False),
+        (["64-100-10", "2"], False),
+    ],
+)
+def test_a_column_of_numbers_stands_right_also_where_a_number_is_missing(cells, right):
+    rows = [[f"row {k}", cell] for k, cell in enumerate(cells)]
+    table = Table(rows, {"row": "", "value": ""}, "What a column holds.").html()
+    assert ('<th scope="col" class="number">value</th>' in table) == right
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("below 1e-12", "below 10⁻¹²"),
+        ("β_eff, η = 1", "β<sub>eff</sub>, η = 1"),
+        ("dz_norm", "dz<sub>norm</sub>"),
+        ("Var[x_k] over k", "Var[x<sub>k</sub>] over k"),
+        ("λmax", "λ<sub>max</sub>"),
+        ("z[3], a[1]", "z<sup>[3]</sup>, a<sup>[1]</sup>"),
+        ("after batch_norm_backward", "after <code>batch_norm_backward</code>"),
+        ("the winner's <share>", "the winner's &lt;share&gt;"),
+    ],
+)
+def test_a_table_writes_symbols_as_the_text_does(text, shown):
+    table = Table([[text, text]], {text: "", "value": ""}, "What a cell holds.").html()
+    assert f'<th scope="row">{shown}</th><td>{shown}</td>' in table
+    assert f'<th scope="col">{shown}</th>' in table
+
+
+@pytest.mark.parametrize(
+    ("rows", "grouped"),
+    [
+        ([["raw", "none"], ["raw", "both"]], True),
+        ([["raw", "none"], ["centred", "none"]], False),
+        ([["ReLU", 2], ["ReLU", 3]], False),
+    ],
+)
+def test_a_table_says_where_its_second_column_names_the_rows(rows, grouped):
+    table = Table(rows, {"inputs": "", "arm": ""}, "Rows and their names.").html()
+    assert ('<div class="results grouped">' in table) == grouped
+
+
 def test_there_is_one_frame_for_each_combination_of_stops(explorable):
     assert len(explorable.frames) == 3 * 2 * 2
     for setting, frame in zip(explorable.settings, explorable.frames, strict=True):
