@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from benchmarks.contenders import COURSE, DEFAULT, FUSED, HABITS, PRODUCTS, TEXTBOOK
 from benchmarks.run import RESULTS, ROOT
 from benchmarks.workload import COURSE_NET, LARGE_NET
+from bncourse.display import Table
 
 PAGE = ROOT / "book" / "benchmarks.md"
 TEMPLATE = Path(__file__).with_name("page.md")
@@ -35,6 +36,7 @@ PASSES = (
     "where PyTorch does several of these lines in one pass"
 )
 MODULES = "Python reads one file for each module"
+_PARTS = {"both": "both ways", "evaluate": "evaluation"}
 BLAS = "PyTorch brings another library for the products, and they are most of the step"
 
 
@@ -125,9 +127,9 @@ def largest_difference(results: Results) -> float:
     )
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _shown(rows: list[list[Any]], columns: dict[str, str], caption: str) -> str:
+    """Return a table as the book's pages show those of results."""
+    return f"```{{raw}} html\n{Table(rows, columns, caption).html()}\n```"
 
 
 def _spread(ratio: list[float]) -> str:
@@ -141,12 +143,13 @@ def _time(microseconds: float) -> str:
     return f"{microseconds:.0f} µs"
 
 
-def _target_rows(results: Results) -> list[list[str]]:
+def _targets(results: Results) -> str:
     rows = []
     for t in targets(results):
-        verdict = "met" if t.measured <= t.limit else f"missed by {t.measured / t.limit - 1:.1%}"
-        rows.append([t.work, t.other, f"{t.limit:.2f}", f"{t.measured:.2f}", verdict])
-    return rows
+        verdict = "met" if t.measured <= t.limit else f"{t.measured / t.limit - 1:.0%} over"
+        rows.append([t.work, t.other, t.limit, t.measured, verdict])
+    columns = {"work": "", "beside": "", "target": ".2f", "measured": ".2f", "verdict": ""}
+    return _shown(rows, columns, "Limits on ratios, arrays and seconds, and what was measured.")
 
 
 def _misses(results: Results) -> str:
@@ -161,15 +164,24 @@ def _misses(results: Results) -> str:
     )
 
 
+def _networks(entries: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the heads of columns for one network and dtype each."""
+    names = {tuple(COURSE_NET["sizes"]): "course's", tuple(LARGE_NET["sizes"]): "large"}
+    return {f"{names[tuple(e['case']['sizes'])]}, {e['case']['dtype']}": "" for e in entries}
+
+
 def _steps(results: Results) -> str:
-    rows = []
-    for entry in results["steps"]:
-        case = entry["case"]
-        name = f"{'-'.join(map(str, case['sizes']))}, batch {case['batch']}, {case['dtype']}"
-        for other, ratio in entry["ratios"].items():
-            times = entry["microseconds"]
-            rows.append([name, other, _time(times[COURSE]), _time(times[other]), _spread(ratio)])
-    return _table(["network", "beside", "bncourse", "the other", "ratio"], rows)
+    entries = results["steps"]
+    rows = [
+        [other, *(_spread(entry["ratios"][other]) for entry in entries)]
+        for other in entries[0]["ratios"]
+    ]
+    rows.append(["bncourse, a step takes", *(_time(e["microseconds"][COURSE]) for e in entries)])
+    return _shown(
+        rows,
+        {"beside": "", **_networks(entries)},
+        "Ratio of the times of a training step, below 1 where the package is faster.",
+    )
 
 
 def _habits(results: Results) -> str:
@@ -180,27 +192,35 @@ def _habits(results: Results) -> str:
             ratio, low, high = (1 / r for r in entry["ratios"][habit])
             row.append(f"{ratio:.2f} ({high:.2f} to {low:.2f})")
         rows.append(row)
-    heads = [
-        f"{'-'.join(map(str, e['case']['sizes']))}, {e['case']['dtype']}"
-        for e in results["habits"]
-    ]
-    return _table(["the package", *heads], rows)
+    return _shown(
+        rows,
+        {"the package": "", **_networks(results["habits"])},
+        "Time of a step without a habit, over that with it.",
+    )
 
 
 def _layers(results: Results) -> str:
-    rows = []
-    for entry in results["layers"]:
-        case, times, ratios = entry["case"], entry["microseconds"], entry["ratios"]
-        part = "forward and backward" if case["part"] == "both" else case["part"]
-        rows.append(
-            [
-                f"{part}, {case['m']} × {case['n']}, {case['dtype']}",
-                _time(times[COURSE]),
-                _spread(ratios[TEXTBOOK]),
-                _spread(ratios[FUSED]) if FUSED in ratios else "not measured",
-            ]
+    tables = []
+    for dtype in ("float32", "float64"):
+        rows = []
+        for entry in results["layers"]:
+            case, times, ratios = entry["case"], entry["microseconds"], entry["ratios"]
+            if case["dtype"] != dtype:
+                continue
+            rows.append(
+                [
+                    _PARTS.get(case["part"], case["part"]),
+                    f"{case['m']} × {case['n']}",
+                    _time(times[COURSE]),
+                    _spread(ratios[TEXTBOOK]),
+                    _spread(ratios[FUSED]) if FUSED in ratios else "not measured",
+                ]
+            )
+        columns = dict.fromkeys(
+            ("part", "m × n", "bncourse", "beside the textbook", "beside PyTorch"), ""
         )
-    return _table(["batch norm", "bncourse", "beside the textbook", "beside PyTorch"], rows)
+        tables.append(_shown(rows, columns, f"One layer of batch norm in {dtype}."))
+    return "\n\n".join(tables)
 
 
 def _evaluation(results: Results) -> float:
@@ -215,10 +235,16 @@ def _growth(results: Results) -> str:
         m, n, times = entry["case"]["m"], entry["case"]["n"], entry["microseconds"]
         row = [f"{m} × {n}"]
         for name in (COURSE, FUSED):
-            row += [_time(times[name]), f"{1000 * times[name] / (m * n):.2f} ns"]
+            row += [times[name], 1000 * times[name] / (m * n)]
         rows.append(row)
-    head = ["m × n", "bncourse", "per number", "PyTorch", "per number"]
-    return _table(head, rows)
+    columns = {
+        "m × n": "",
+        "bncourse, µs": ",.0f",
+        "ns a number": ".2f",
+        "PyTorch, µs": ",.0f",
+        "ns each": ".2f",
+    }
+    return _shown(rows, columns, "Times of forward and backward in float32, and for each number.")
 
 
 def exponent(results: Results, variable: str) -> float:
@@ -236,11 +262,12 @@ def exponent(results: Results, variable: str) -> float:
 
 def _memory(results: Results) -> str:
     rows = [
-        [f"{e['case']['part']}, {e['case']['dtype']}"]
-        + [f"{e['arrays'][name]:.2f}" for name in (COURSE, TEXTBOOK)]
+        [f"{_PARTS.get(e['case']['part'], e['case']['part'])}, {e['case']['dtype']}"]
+        + [e["arrays"][name] for name in (COURSE, TEXTBOOK)]
         for e in results["memory"]
     ]
-    return _table(["batch norm", COURSE, TEXTBOOK], rows)
+    columns = {"batch norm": "", COURSE: ".2f", TEXTBOOK: ".2f"}
+    return _shown(rows, columns, "Arrays of the size of the batch, at most at once.")
 
 
 def page(results: Results) -> str:
@@ -264,9 +291,7 @@ def page(results: Results) -> str:
         "exponent_m": f"{exponent(results, 'm'):.2f}",
         "exponent_n": f"{exponent(results, 'n'):.2f}",
         "memory_table": _memory(results),
-        "targets_table": _table(
-            ["work", "beside", "target", "measured", "verdict"], _target_rows(results)
-        ),
+        "targets_table": _targets(results),
         "misses": _misses(results),
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values)
