@@ -202,7 +202,10 @@ class Explore(SphinxTransform):
             if cell.get("nb_element") == "cell_code":
                 self.join(cell)
                 if cell.get("hide_mode") == "input" and len(cell.children) > 1:
-                    self.fold_code(cell, cell["prompt_show"].replace("{type}", "source"))
+                    prompt = cell["prompt_show"].replace("{type}", "source")
+                    # The sign before it says whether it is shown.
+                    words = prompt.removeprefix("Show the ")
+                    self.fold_code(cell, words[0].upper() + words[1:])
         for node in self.document.findall(lambda n: isinstance(n, (block, folded))):
             alone = {"ask", "compare"} & set(node["classes"])
             if alone and not isinstance(node.parent, task):
@@ -230,7 +233,7 @@ class Explore(SphinxTransform):
         if isinstance(behind, folded) and "compare" in behind["classes"]:
             parent.remove(behind)
             whole += behind
-        self.fold_code(cell, "Show the code of the explorable")
+        self.fold_code(cell, "Code of the explorable")
 
     def fold_code(self, cell: nodes.container, words: str) -> None:
         """Put code that is not the lesson below what it shows, so that the text leads to that."""

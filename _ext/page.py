@@ -45,11 +45,15 @@ OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>',
 #: A cell of a table of results: a number with its range ("47 (42 to 61)"), or a sentence.
 CELL = re.compile(r"<td>([^<]+)</td>")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
+RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)$")
 #: A space between a number and what belongs to it, its unit or its name; no line ends there.
 TOGETHER = re.compile(
-    r"(?<=\d) (?=%)|(?<=\d) (?=(?:ms|µs|MB|KB|min|h|s)\b)|(?<=[λαβγδημσε]) (?==)|(?<==) (?=[−\d])"
+    r"(?<=\d) (?=%)|(?<=\d) (?=× \d)|(?<=\d ×) (?=\d)"
+    r"|(?<=\d) (?=(?:ms|µs|MB|KB|min|h|s)\b)|(?<=[λαβγδημσε]) (?==)|(?<==) (?=[−\d])"
     r"|(?<=\b[Cc]hapter) (?=\d)|(?<=\b[Pp]age) (?=\d)|(?<=\b[Rr]ate) (?=\d)|(?<=\b[Bb]ug) (?=\d)"
 )
+#: As cards and tables of results have it; the text's own are curved already.
+APOSTROPHE = re.compile(r"(?<=\w)(?:'|&#x27;)(?=\w|\s)")
 #: What is copied or read by scripts, and stays as it is; nor does a tag change.
 VERBATIM = re.compile(
     r"(<(?:pre|code|script|figcaption)\b.*?</(?:pre|code|script|figcaption)>|<[^>]*>)", re.DOTALL
@@ -131,7 +135,7 @@ def mend_roles(
         context["body"] = CORNER.sub("<td></td>", context["body"])
         context["body"] = CELL.sub(_cell, context["body"])
         context["body"] = "".join(
-            part if part.startswith("<") else TOGETHER.sub("\u00a0", part)
+            part if part.startswith("<") else TOGETHER.sub("\u00a0", APOSTROPHE.sub("’", part))
             for part in VERBATIM.split(context["body"])
         )
         context["body"] = SHORT_CODE.sub(r'\1 together"', context["body"])
@@ -159,6 +163,8 @@ def _cell(cell: re.Match[str]) -> str:
     """Return a cell with a name for how it may break: a range not at all, a sentence late."""
     text = cell[1]
     if len(text) <= LONGEST_RANGE and re.search(r"\d", text):
+        # A phone sets the range below its number (page.css).
+        text = RANGE.sub(r'<span class="range">\g<0></span>', text)
         return f'<td class="together">{text}</td>'
     return f'<td class="sentence">{text}</td>' if len(text) >= SHORTEST_SENTENCE else cell[0]
 

@@ -102,3 +102,20 @@ def test_in_tables_ranges_stay_together_and_sentences_break(browser, server, wid
     assert all(ranges)
     assert len(sentences) > 3
     assert not any(sentences)
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_a_row_keeps_its_name_where_its_numbers_scroll(browser, server, width):
+    """Only on a phone: a wide screen shows the whole table."""
+    with Visit(browser, f"{server}/book/05-intuition", width=width) as visit:
+        moved = visit.page.evaluate("""() => {
+          const boxes = [...document.querySelectorAll(".results")];
+          return boxes.filter((box) => box.scrollWidth > box.clientWidth + 60).map((box) => {
+            box.scrollLeft = 60;
+            const row = box.querySelector("tbody tr");
+            const name = row.children[box.matches(".grouped") ? 1 : 0];
+            return name.getBoundingClientRect().left - box.getBoundingClientRect().left;
+          });
+        }""")
+        assert bool(moved) is (width == 360)
+        assert all(left > -1 for left in moved), moved

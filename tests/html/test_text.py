@@ -31,3 +31,11 @@ def test_code_has_the_width_of_its_lines(page):
     for block in soup.select("article div.highlight"):
         longest = max(map(len, block.pre.get_text().splitlines()), default=0)
         assert ("long-lines" in block["class"]) is (longest > 66), block.get_text()[:200]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_a_range_behind_a_number_can_stand_below_it(page):
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    for cell in soup.select(".results td"):
+        if re.fullmatch(r"[\d.,]+ \([\d.,]+ to [\d.,]+\)", cell.get_text()):
+            assert cell.select_one("span.range"), cell
