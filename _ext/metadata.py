@@ -13,6 +13,7 @@ and the one for addresses that lead nowhere.
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import os
@@ -57,65 +58,6 @@ FRONT_DOOR = """\
 <body><p><a href="{target}">{title}</a></p></body>
 </html>
 """
-NOT_FOUND = Template("""\
-<!DOCTYPE html>
-<html lang="$language">
-<head>
-<meta charset="utf-8" />
-<meta name="viewport" content="width=device-width, initial-scale=1" />
-<meta name="robots" content="noindex" />
-<meta name="description" content="This address leads to no page of “$site”." />
-<title>Page not found — $site</title>
-<link rel="icon" href="data:image/svg+xml,$icon" />
-<style>
-:root { color-scheme: light dark; --text: #211f1c; --ground: #fdfcf9; --link: #0b5794; }
-@media (prefers-color-scheme: dark) {
-  :root { --text: #dcd8ce; --ground: #181714; --link: #8cbcf0; }
-}
-body {
-  margin: 0 auto; max-width: 36.8rem; padding: 3rem 1.25rem;
-  font: 1.1875rem/1.55 Georgia, "Liberation Serif", serif;
-  color: var(--text); background: var(--ground);
-}
-h1 { font-size: 1.9rem; line-height: 1.25; margin: 1.5rem 0 1rem; }
-a { color: var(--link); text-underline-offset: 0.15em; }
-a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
-li { margin: 0.35rem 0; }
-svg { width: 5.5rem; height: auto; }
-</style>
-</head>
-<body>
-<main>
-$logo
-<h1>There is no page at this address</h1>
-<p>It may have moved, or the address has a slip in it. These pages are here:</p>
-<ul>
-$links
-</ul>
-<p id="help">If a link does not work, shorten the address in your browser, one part at a time.</p>
-</main>
-<script>
-(async () => {
-  const known = $root;
-  const links = [...document.querySelectorAll("a[data-page]")];
-  const mend = (root) => {
-    for (const link of links) link.href = root + link.dataset.page;
-    document.getElementById("help").hidden = true;
-  };
-  if (known) return mend(known);
-  if (location.protocol === "file:") return;
-  const folders = location.pathname.split("/").slice(0, -1);
-  for (let depth = folders.length; depth > 0; depth--) {
-    const root = folders.slice(0, depth).join("/") + "/";
-    const answer = await fetch(root + "$probe", { method: "HEAD" }).catch(() => null);
-    await answer?.text(); // an answer that nobody reads to its end is one that was broken off
-    if (answer?.ok) return mend(root);
-  }
-})();
-</script>
-</body>
-</html>
-""")
 #: A file that every build of this book has in its root.
 PROBE = "searchindex.js"
 
@@ -265,6 +207,30 @@ def write_front_door(app: Sphinx, exception: Exception | None) -> None:
     Path(app.outdir, "index.html").write_text(text, encoding="utf-8")
 
 
+def _inlined(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _group(app: Sphinx, root: str, caption: str, rows: list[list[str]]) -> str:
+    """Return a group of the pages as the sidebar has it, deeper pages set in."""
+    lines = []
+    numbered = False
+    for row in rows:
+        for docname in row:
+            page = app.builder.get_target_uri(docname)
+            title = html.escape(app.env.titles[docname].astext())
+            number = ".".join(map(str, app.env.titles[docname].get("secnumber") or ()))
+            numbered |= bool(number)
+            below = ' class="below"' if docname != row[0] else ""
+            lines.append(
+                f'<li{below} data-number="{number}">'
+                f'<a href="{root}{page}" data-page="{page}">{title}</a></li>'
+            )
+    heading = f"<h2>{html.escape(caption)}</h2>" if caption else ""
+    name = "course" if numbered else "plain"
+    return f'<section class="{name}">{heading}<ul>\n' + "\n".join(lines) + "\n</ul></section>"
+
+
 def write_not_found(app: Sphinx, exception: Exception | None) -> None:
     """Write ``404.html``, the page that a server shows for an address that it does not have.
 
@@ -279,20 +245,25 @@ def write_not_found(app: Sphinx, exception: Exception | None) -> None:
     root = urlsplit(app.config.html_baseurl).path.rstrip("/") + "/"
     if not app.config.html_baseurl:
         root = ""
-    links = []
-    for docname in pages.existing(Path(app.srcdir)):
-        page = app.builder.get_target_uri(docname)
-        title = html.escape(app.env.titles[docname].astext())
-        links.append(f'<li><a href="{root}{page}" data-page="{page}">{title}</a></li>')
+    groups = [
+        _group(app, root, caption, rows) for caption, rows in pages.parts(Path(app.srcdir))[1:]
+    ]
+    front = app.builder.get_target_uri(app.config.root_doc)
     assets = Path(app.confdir) / "_assets"
     icon = (assets / "favicon.svg").read_text(encoding="utf-8").strip()
     logo = (assets / "logo.svg").read_text(encoding="utf-8").strip()
-    text = NOT_FOUND.substitute(
+    template = Path(app.confdir, "_templates", "404.html").read_text(encoding="utf-8")
+    text = Template(template).substitute(
         language=app.config.language,
         site=html.escape(app.config.html_title or app.config.project),
         icon=re.sub(r"[#<>\"%]", lambda m: f"%{ord(m[0]):02X}", icon),
-        logo=logo,
-        links="\n".join(links),
+        logo=logo.replace('role="img"', 'role="presentation"'),
+        face=_inlined(assets / "fonts" / "text.woff2"),
+        greek=_inlined(assets / "fonts" / "text-greek.woff2"),
+        front=front,
+        root_page=root + front,
+        search=root + "search.html",
+        groups="\n".join(groups),
         root=json.dumps(root),
         probe=PROBE,
     )

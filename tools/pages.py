@@ -85,6 +85,27 @@ def existing(root: Path = ROOT) -> list[str]:
     return [toc["root"], *_files(toc)]
 
 
+def parts(root: Path = ROOT) -> list[tuple[str, list[list[str]]]]:
+    """Return the groups of the sidebar: a caption, and pages with those below them.
+
+    Parameters
+    ----------
+    root : Path
+        Where ``_toc.yml`` is.
+
+    Returns
+    -------
+    list of (str, list of list of str)
+        The first group has no caption and holds the front page only.
+    """
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    groups = [("", [[toc["root"]]])]
+    for part in toc.get("parts", [toc]):
+        rows = [list(_files(chapter)) for chapter in part.get("chapters", [])]
+        groups.append((part.get("caption", ""), [row for row in rows if row]))
+    return groups
+
+
 def _files(entry: dict[str, Any]) -> Iterator[str]:
     if "file" in entry:
         yield entry["file"]

@@ -85,7 +85,7 @@ def table(times: list[Timed], date: str, machine: str) -> str:
         "| page | code cells | seconds |",
         "| --- | ---: | ---: |",
         *(f"| {{doc}}`{t.title} <{t.name}>` | {t.cells} | {t.seconds:.1f} |" for t in times),
-        f"| together | {sum(t.cells for t in times)} | {total:.1f} |",
+        f"| **together** | **{sum(t.cells for t in times)}** | **{total:.1f}** |",
         "",
         f"Above the {LIMIT} seconds that we allow one page: {', '.join(slow) or 'none'}. "
         f"For all together we allow {LIMIT_ALL}.",
