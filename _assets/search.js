@@ -1,33 +1,51 @@
 // Excerpts that can be read: a sentence of the text, from its beginning, rather than 240 signs out of the
 // middle of words, of code or of the page's frame; and a link to the section in which it stands.
 {
-  const LONGEST = 260;
-  const UNREAD = "annotation, .headerlink, script, style, button, nav, .copybtn, .bd-header-article, .prev-next-footer";
-  const BLOCKS = ["p, li, dd, td, figcaption", "pre, dt, h1, h2, h3, h4"];
+  const LONGEST = 260, SHORTEST = 40;
+  const UNREAD = "annotation, .headerlink, script, style, button, nav, summary, .reading-time, .claims-here, .figure-number, .bd-header-article, .prev-next-footer";
+  const BLOCKS = "p, li, dd, dt, td, figcaption, pre, h1, h2, h3, h4";
+  const PROSE = "p, li, dd, figcaption";
 
+  const query = (new URLSearchParams(location.search).get("q") ?? "").toLowerCase().trim();
+  const typed = splitQuery(query);
   const words = (element) => element.textContent.replace(/\s+/g, " ").trim();
+  // Where a word begins with this one; -1 if none does.
+  const place = (lower, word) => {
+    for (let at = lower.indexOf(word); at >= 0; at = lower.indexOf(word, at + 1))
+      if (!/[\p{Letter}\p{Number}_]/u.test(lower[at - 1] ?? " ")) return at;
+    return -1;
+  };
 
-  // The first block with the most of the words, prose before code.
-  const best = (root, keywords) => {
+  // The words as they were typed count more than their stems, prose more than code and formulas.
+  const worth = (block, text, stems) => {
+    const lower = text.toLowerCase();
+    let sum = typed.length > 1 && lower.includes(query) ? 4 : 0;
+    for (const word of typed) sum += place(lower, word) >= 0 ? 4 : 0;
+    for (const stem of stems) sum += place(lower, stem) >= 0 ? 2 : lower.includes(stem) ? 1 : 0;
+    if (!sum) return 0;
+    if (!block.matches(PROSE)) sum -= 1.5;
+    if (text.length < SHORTEST) sum -= 1;
+    return sum - (block.querySelector("msub, msup, msubsup, mfrac, mover, munder") ? 0.5 : 0);
+  };
+
+  const best = (root, stems) => {
     let found = null, most = 0;
-    for (const kind of BLOCKS) {
-      for (const block of root.querySelectorAll(kind)) {
-        if (block.querySelector("p, pre, ul, ol, dl, table")) continue;
-        const text = words(block), lower = text.toLowerCase();
-        const count = keywords.filter((word) => lower.includes(word)).length;
-        if (count > most) [found, most] = [{ block, text }, count];
-      }
-      if (most === keywords.length) break;
+    for (const block of root.querySelectorAll(BLOCKS)) {
+      if (block.querySelector("p, pre, ul, ol, dl, table")) continue;
+      const text = words(block);
+      const value = worth(block, text, stems);
+      if (value > most) [found, most] = [{ block, text }, value];
     }
     return found;
   };
 
   // From the beginning of the sentence, or else of a word, to the end of a word.
-  const cut = (text, keywords) => {
+  const cut = (text, stems) => {
     if (text.length <= LONGEST) return text;
     const lower = text.toLowerCase();
-    const at = Math.min(...keywords.map((word) => lower.indexOf(word)).filter((i) => i >= 0));
-    let begin = Math.max(text.slice(0, at).search(/[.?!] [^.?!]*$/) + 2, 0);
+    const places = [...typed, ...stems].map((word) => place(lower, word)).filter((at) => at >= 0);
+    const at = places.length ? Math.min(...places) : 0;
+    let begin = text.slice(0, at).search(/[.?!] (?:[^.?!]|[.?!](?! ))*$/) + 2;
     if (begin === 1) begin = 0;
     if (at - begin > LONGEST / 2) begin = text.indexOf(" ", at - LONGEST / 2) + 1;
     const rest = text.slice(begin);
@@ -35,28 +53,38 @@
     return (begin ? "… " : "") + rest.slice(0, end) + (end < rest.length ? " …" : "");
   };
 
+  // Of code, the line.
+  const line = (pre, stems) => {
+    const code = document.createElement("code");
+    const lines = pre.textContent.split("\n").map((text) => text.trim()).filter((text) => text);
+    code.textContent =
+      lines.find((text) => stems.some((stem) => text.toLowerCase().includes(stem))) ?? lines[0];
+    return code;
+  };
+
   Search.makeSearchSummary = (html, terms, anchor) => {
     const page = new DOMParser().parseFromString(html, "text/html");
     page.querySelectorAll(UNREAD).forEach((element) => element.remove());
     const main = page.querySelector(".bd-article") ?? page.body;
     const target = anchor ? main.querySelector(`[id="${CSS.escape(anchor.slice(1))}"]`) : null;
-    const keywords = [...terms].map((word) => word.toLowerCase());
+    const stems = [...terms].map((word) => word.toLowerCase());
     const within = target && (target.matches("dt") ? target.parentElement : target);
-    const found = (within && best(within, keywords)) || best(main, keywords);
+    const found = (within && best(within, stems)) ?? best(main, stems);
     const summary = document.createElement("p");
     summary.className = "context";
     if (!found) {
-      summary.textContent = cut(words(main.querySelector("section > p") ?? main), [""]);
+      summary.textContent = cut(words(main.querySelector("section > p") ?? main), []);
       return summary;
     }
-    summary.textContent = cut(found.text, keywords);
+    summary.append(found.block.matches("pre") ? line(found.block, stems) : cut(found.text, stems));
     const section = found.block.closest("section[id]");
     const heading = section?.parentElement.closest("section") && section.querySelector("h2, h3, h4");
     if (heading && !anchor)
       // It stands in the list by then, below the link to its page.
       queueMicrotask(() => {
         const link = document.createElement("a");
-        link.href = summary.parentElement.querySelector("a").getAttribute("href").split("#")[0] + `#${section.id}`;
+        const address = summary.parentElement.querySelector("a").getAttribute("href");
+        link.href = `${address.split("#")[0]}#${section.id}`;
         link.textContent = words(heading);
         link.className = "context-section";
         summary.before(link);

@@ -29,8 +29,8 @@ MODULE = re.compile(
 )
 #: A published address; where it leads says enough.
 ADDRESS = re.compile(r'URL: (<a class="reference external" href="([^"]+)">)[^<]+(?=</a>)')
-#: A link's text that may break after a slash.
-NUMBER = re.compile(r"(?<=>)(?:doi|arXiv):[^<]+(?=</a>)")
+#: A link with the sign behind it, which must not begin a line.
+LINK = re.compile(r'<a class="reference external"[^>]*>[^<]*</a>[.,]?')
 ENTRY = re.compile(r'(<div class="citation" id="([^"]+)">.*?)(</p>\s*</div>)', re.DOTALL)
 #: Pages of the course have numbers.
 COURSE = re.compile(r"book/0?(\d+)(?:-(\d))?-")
@@ -126,7 +126,7 @@ def set_bibliography(
         return f"{found[1]}{said}{anchor}{found[3]}"
 
     body = ADDRESS.sub(lambda found: found[1] + _host(found[2]), context["body"])
-    body = NUMBER.sub(lambda found: found[0].replace("/", "/<wbr>"), body)
+    body = LINK.sub(lambda found: f'<span class="address">{found[0]}</span>', body)
     context["body"] = ENTRY.sub(entry, body)
 
 

@@ -27,9 +27,11 @@ def gradient_errors(
 
     .. math::
 
-        g_k = \frac{J(\theta + h e_k) - J(\theta - h e_k)}{2h}, \qquad
-        \text{error} = \frac{\lVert d\theta - g \rVert}
-                            {\max(\lVert d\theta \rVert + \lVert g \rVert, s)}
+        \begin{aligned}
+        g_k &= \frac{J(\theta + h e_k) - J(\theta - h e_k)}{2h}, \\
+        \text{error} &= \frac{\lVert d\theta - g \rVert}
+                             {\max(\lVert d\theta \rVert + \lVert g \rVert, s)}
+        \end{aligned}
 
     The norms run over one array. The floor s is 1/1000 of the norm of the whole gradient: without
     it, an array whose true gradient is zero, such as a bias before batch norm, would show the

@@ -371,10 +371,14 @@ VARIANCES = {
 def initial_weights(rng: np.random.Generator, n_out: int, n_in: int, init: str) -> Floats:
     r"""Draw weights from a normal distribution whose variance keeps signals at one scale.
 
-    .. math:: w_{ji} \sim N(0, v), \qquad
-        v_\text{he} = \frac{2}{n_\text{in}}, \quad
-        v_\text{xavier} = \frac{2}{n_\text{in} + n_\text{out}}, \quad
-        v_\text{lecun} = \frac{1}{n_\text{in}}
+    .. math::
+
+        \begin{aligned}
+        w_{ji} &\sim N(0, v), \\
+        v_\text{he} &= \frac{2}{n_\text{in}}, \\
+        v_\text{xavier} &= \frac{2}{n_\text{in} + n_\text{out}}, \\
+        v_\text{lecun} &= \frac{1}{n_\text{in}}
+        \end{aligned}
 
     Parameters
     ----------

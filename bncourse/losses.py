@@ -25,9 +25,11 @@ class SoftmaxCrossEntropy:
 
     .. math::
 
-        J = -\frac{1}{m}\sum_i \ln \hat y^{(i)}_{y^{(i)}}, \qquad
+        \begin{aligned}
+        J &= -\frac{1}{m}\sum_i \ln \hat y^{(i)}_{y^{(i)}}, \\
         \frac{\partial J}{\partial z^{(i)}_k}
-          = \frac{1}{m}\left(\hat y^{(i)}_k - [k = y^{(i)}]\right)
+          &= \frac{1}{m}\left(\hat y^{(i)}_k - [k = y^{(i)}]\right)
+        \end{aligned}
 
     The loss is in nats: guessing evenly among K classes costs ln K.
 

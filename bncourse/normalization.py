@@ -67,10 +67,12 @@ def batch_norm(
 
     .. math::
 
-        \mu = \frac{1}{m}\sum_i z^{(i)}, \quad
-        \sigma^2 = \frac{1}{m}\sum_i \left(z^{(i)} - \mu\right)^2, \quad
-        z_\text{norm}^{(i)} = \frac{z^{(i)} - \mu}{\sqrt{\sigma^2 + \epsilon}}, \quad
-        \tilde z^{(i)} = \gamma\, z_\text{norm}^{(i)} + \beta
+        \begin{aligned}
+        \mu &= \frac{1}{m}\sum_i z^{(i)}, \\
+        \sigma^2 &= \frac{1}{m}\sum_i \left(z^{(i)} - \mu\right)^2, \\
+        z_\text{norm}^{(i)} &= \frac{z^{(i)} - \mu}{\sqrt{\sigma^2 + \epsilon}}, \\
+        \tilde z^{(i)} &= \gamma\, z_\text{norm}^{(i)} + \beta
+        \end{aligned}
 
     Parameters
     ----------
@@ -209,8 +211,10 @@ class BatchNorm(Layer):
 
     .. math::
 
-        \mu_\text{run} \leftarrow d\,\mu_\text{run} + (1 - d)\,\mu, \qquad
-        \sigma^2_\text{run} \leftarrow d\,\sigma^2_\text{run} + (1 - d)\,\frac{m}{m-1}\sigma^2
+        \begin{aligned}
+        \mu_\text{run} &\leftarrow d\,\mu_\text{run} + (1 - d)\,\mu, \\
+        \sigma^2_\text{run} &\leftarrow d\,\sigma^2_\text{run} + (1 - d)\,\frac{m}{m-1}\sigma^2
+        \end{aligned}
 
     In evaluation they are used as constants, and so they are on the way back:
 
@@ -373,8 +377,11 @@ def fold_batch_norm(dense: Dense, norm: BatchNorm) -> Dense:
 
     .. math::
 
-        w' = \operatorname{diag}(s)\,w, \qquad b' = s\,(b - \mu_\text{run}) + \beta, \qquad
-        s = \frac{\gamma}{\sqrt{\sigma^2_\text{run} + \epsilon}}
+        \begin{aligned}
+        w' &= \operatorname{diag}(s)\,w, \\
+        b' &= s\,(b - \mu_\text{run}) + \beta, \\
+        s &= \frac{\gamma}{\sqrt{\sigma^2_\text{run} + \epsilon}}
+        \end{aligned}
 
     Parameters
     ----------

@@ -248,8 +248,10 @@ class Adam(Optimizer):
 
     .. math::
 
-        v \leftarrow \beta_1 v + (1 - \beta_1)\,d\theta, \qquad
-        s \leftarrow \beta_2 s + (1 - \beta_2)\,d\theta^2
+        \begin{aligned}
+        v &\leftarrow \beta_1 v + (1 - \beta_1)\,d\theta, \\
+        s &\leftarrow \beta_2 s + (1 - \beta_2)\,d\theta^2
+        \end{aligned}
 
     .. math::
 

@@ -85,9 +85,11 @@ def population_statistics(
 
     .. math::
 
-        \mu = \sum_t \frac{m_t}{N} \mu^{\{t\}}, \qquad
-        \sigma^2 = \sum_t \frac{m_t}{N}\left(
+        \begin{aligned}
+        \mu &= \sum_t \frac{m_t}{N} \mu^{\{t\}}, \\
+        \sigma^2 &= \sum_t \frac{m_t}{N}\left(
             \sigma^{2\{t\}} + \left(\mu^{\{t\}} - \mu\right)^2\right)
+        \end{aligned}
 
     This holds however the batches were drawn. Nothing is changed; `set_statistics` puts the
     result into the network.

@@ -23,6 +23,13 @@ def test_every_block_is_python(block):
     compile(block, "cluster.md", "exec")
 
 
+def test_no_line_of_code_is_longer_than_the_text():
+    code = re.findall(
+        r"```(?:python)?\n(.*?)```", (BOOK / "cluster.md").read_text("utf-8"), re.DOTALL
+    )
+    assert max(len(line) for block in code for line in block.splitlines()) <= 66
+
+
 def test_the_map_runs_on_an_executor_and_is_drawn(tmp_path):
     import matplotlib as mpl
 

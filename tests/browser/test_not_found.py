@@ -45,6 +45,22 @@ def test_the_links_are_right_in_a_site_that_is_a_folder(browser, below, depth):
         assert answer.status == 200
 
 
+def test_its_search_leads_to_the_search_page(browser, below):
+    with Visit(browser, f"{below}/course/a/b/nowhere") as visit:
+        links(visit)
+        visit.page.fill("input[type=search]", "variance")
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_url(f"{below}/course/search.html?q=variance")
+
+
+def test_it_is_set_in_the_face_of_the_book(browser):
+    with Visit(browser, (HTML / "404.html").as_uri()) as visit:
+        faces = visit.page.evaluate(
+            "document.fonts.ready.then((fonts) => [...fonts].map((f) => f.family + f.status))"
+        )
+        assert [face.replace('"', "") for face in faces] == ["Course Textloaded"] * 2
+
+
 def test_what_it_asks_for_is_answered_to_the_end(browser, server):
     context = browser.new_context()
     tab = context.new_page()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .test_pages import accessible
@@ -36,12 +38,61 @@ def test_from_a_file_it_finds_chapters_and_says_what_it_cannot_show(browser):
         assert (HTML / first.split("#")[0].split("?")[0]).is_file()
         note = visit.page.locator(NOTE)
         assert note.is_visible()
+        note.locator("summary").click()
         assert "can't show the lines" in note.text_content()
         assert f'python -m http.server 8000 --directory "{HTML}"' in note.text_content()
         link = note.locator("a").get_attribute("href")
         assert link == f"http://localhost:8000/{QUERY}"
         # Nothing was tried that a browser refuses, so nothing is reported as an error.
         assert visit.complaints == []
+
+
+def excerpts(visit):
+    visit.page.wait_for_function(
+        f"document.querySelectorAll('{RESULTS} p.context').length"
+        f" === document.querySelectorAll('{RESULTS}').length",
+        timeout=20_000,
+    )
+    return visit.page.locator(f"{RESULTS} p.context").all_text_contents()
+
+
+@pytest.mark.parametrize("words", ["variance", "running average", "γ"])
+def test_an_excerpt_begins_and_ends_with_a_word_of_the_page(browser, server, words):
+    with Visit(browser, f"{server}/search.html?q={words}") as visit:
+        finished(visit)
+        found = excerpts(visit)
+        assert len(found) > 5
+        plain = visit.page.evaluate(
+            """async () => Promise.all([...document.querySelectorAll('#search-results li')].map(
+              async (item) => {
+                const answer = await fetch(item.querySelector('a').href);
+                const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+                page.querySelectorAll('annotation, .headerlink, script, style, button')
+                  .forEach((element) => element.remove());
+                return page.body.textContent.replace(/\\s+/g, ' ');
+              }))"""
+        )
+        for said, page in zip(found, plain, strict=True):
+            inside = said.removeprefix("… ").removesuffix(" …")
+            assert re.search(rf"(?<!\w){re.escape(inside)}(?!\w)", page), said
+
+
+def test_an_excerpt_leads_to_its_section(browser, server):
+    with Visit(browser, f"{server}/{QUERY}") as visit:
+        finished(visit)
+        excerpts(visit)
+        link = visit.page.locator(f"{RESULTS} a.context-section").first
+        name = link.text_content()
+        link.click()
+        visit.page.wait_for_url("**/*.html#*")
+        heading = visit.page.locator(":target :is(h2, h3)").first.text_content()
+        assert name in heading
+
+
+def test_who_finds_nothing_is_told_what_to_try(browser, server):
+    with Visit(browser, f"{server}/search.html?q=xylophone") as visit:
+        finished(visit)
+        assert "No page has all of these words" in visit.page.text_content("#search-results")
 
 
 def test_the_search_of_every_page_leads_to_the_search_page(browser, server):
