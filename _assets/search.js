@@ -62,6 +62,15 @@
     return code;
   };
 
+  // Where it stands: below a term, below a name of the reference, or in a section.
+  const address = (block) => {
+    const above = block.closest("dl.glossary > dd, dl.py > dd")?.previousElementSibling;
+    if (above?.id) return [above.id, above.matches(".sig") ? above.id : words(above)];
+    const section = block.closest("section[id]");
+    const heading = section?.parentElement.closest("section") && section.querySelector("h2, h3, h4");
+    return heading ? [section.id, words(heading)] : [];
+  };
+
   Search.makeSearchSummary = (html, terms, anchor) => {
     const page = new DOMParser().parseFromString(html, "text/html");
     page.querySelectorAll(UNREAD).forEach((element) => element.remove());
@@ -77,15 +86,14 @@
       return summary;
     }
     summary.append(found.block.matches("pre") ? line(found.block, stems) : cut(found.text, stems));
-    const section = found.block.closest("section[id]");
-    const heading = section?.parentElement.closest("section") && section.querySelector("h2, h3, h4");
-    if (heading && !anchor)
+    const [id, name] = address(found.block);
+    if (id && !anchor)
       // It stands in the list by then, below the link to its page.
       queueMicrotask(() => {
         const link = document.createElement("a");
-        const address = summary.parentElement.querySelector("a").getAttribute("href");
-        link.href = `${address.split("#")[0]}#${section.id}`;
-        link.textContent = words(heading);
+        const page = summary.parentElement.querySelector("a").getAttribute("href").split("#")[0];
+        link.href = `${page}#${id}`;
+        link.textContent = name;
         link.className = "context-section";
         summary.before(link);
       });

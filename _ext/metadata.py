@@ -257,7 +257,7 @@ def write_not_found(app: Sphinx, exception: Exception | None) -> None:
         language=app.config.language,
         site=html.escape(app.config.html_title or app.config.project),
         icon=re.sub(r"[#<>\"%]", lambda m: f"%{ord(m[0]):02X}", icon),
-        logo=logo.replace('role="img"', 'role="presentation"'),
+        logo=re.sub(r'role="img" aria-label="[^"]*"', 'aria-hidden="true"', logo),
         face=_inlined(assets / "fonts" / "text.woff2"),
         greek=_inlined(assets / "fonts" / "text-greek.woff2"),
         front=front,

@@ -88,9 +88,10 @@ def sign(
     if dataclasses.is_dataclass(obj):
         makers = {f.name: f.default_factory for f in dataclasses.fields(obj)}
         signature = FACTORY.sub(lambda m: f"{m[1]}={makers[m[1]]()!r}", signature)
-    inherited = "__init__" not in vars(obj) and not hasattr(obj, "_fields")
-    if inherited and "**" in signature:
-        signature = "()" if obj.__module__.endswith("activations") else ""
+    if signature == "(*args, **kwargs)":  # what a protocol takes, which is never made
+        signature = ""
+    elif "__init__" not in vars(obj) and "**" in signature:  # a layer without settings
+        signature = "()"
     return signature, returns
 
 
@@ -187,7 +188,8 @@ def terms(app: Sphinx) -> list[Term]:
             for page, (_, section) in best.items()
         ]
         link = f"{app.builder.get_relative_uri('genindex', docname)}#{anchor}"
-        made.append(Term(name, link, sorted(places) if len(places) <= MANY else []))
+        shown = name.replace("'", "’")
+        made.append(Term(shown, link, sorted(places) if len(places) <= MANY else []))
     return made
 
 

@@ -75,7 +75,7 @@ class ExponentialMovingAverage:
 
     @property
     def window(self) -> float:
-        """About how many recent values count: 1 / (1 − d)."""
+        """About how many recent values count, 1 / (1 − d)."""
         return 1.0 / (1.0 - self.decay)
 
 

@@ -63,7 +63,7 @@ def test_the_index_has_all_terms_and_the_public_names(index):
     terms = re.findall(r"^(\w.*)\n  ", glossary.partition("{glossary}")[2], re.MULTILINE)
     assert len(terms) > 25
     words = plain(index)
-    assert all(term in words for term in terms)
+    assert [term for term in terms if term.replace("'", "’") not in words] == []
     assert all(name in words for name in ("batch_norm()", "Dense", "update()"))
     assert "bncourse.chapters" not in words
     assert "__call__" not in words
@@ -92,7 +92,7 @@ def test_each_entry_of_the_bibliography_has_an_address_of_its_own():
     entries = re.findall(r'<div class="citation" id="([^"]+)">(.*?)</div>', text, re.DOTALL)
     assert len(entries) > 30
     for key, entry in entries:
-        assert re.fullmatch(r"[a-z]+\d{4}\w*", key)
+        assert re.fullmatch(r"[a-z]\w{4,}", key), key
         assert f'href="#{key}"' in entry
         assert "://" not in plain(entry)
     cited = dict(entries)["ioffe2015batch"]
