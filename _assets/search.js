@@ -77,8 +77,11 @@
     const main = page.querySelector(".bd-article") ?? page.body;
     const target = anchor ? main.querySelector(`[id="${CSS.escape(anchor.slice(1))}"]`) : null;
     const stems = [...terms].map((word) => word.toLowerCase());
-    const within = target && (target.matches("dt") ? target.parentElement : target);
-    const found = (within && best(within, stems)) ?? best(main, stems);
+    // A term that has the word in its name is shown with what it means.
+    const meaning = target?.matches("dt") ? target.nextElementSibling?.querySelector("p") : null;
+    const found = meaning
+      ? { block: meaning, text: words(meaning) }
+      : (target && best(target, stems)) ?? best(main, stems);
     const summary = document.createElement("p");
     summary.className = "context";
     if (!found) {
@@ -87,7 +90,7 @@
     }
     summary.append(found.block.matches("pre") ? line(found.block, stems) : cut(found.text, stems));
     const [id, name] = address(found.block);
-    if (id && !anchor)
+    if (id && (meaning || !anchor))
       // It stands in the list by then, below the link to its page.
       queueMicrotask(() => {
         const link = document.createElement("a");

@@ -262,7 +262,8 @@ class MiniBatches:
     Examples
     --------
     >>> x, y = np.zeros((5, 3)), np.array([0, 1, 2, 3, 4])
-    >>> [list(map(int, labels)) for _, labels in MiniBatches(x, y, 2, shuffle=False)]
+    >>> batches = MiniBatches(x, y, 2, shuffle=False)
+    >>> [list(map(int, labels)) for _, labels in batches]
     [[0, 1], [2, 3], [4]]
     """
 

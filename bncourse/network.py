@@ -55,7 +55,8 @@ class Sequential(Layer):
 
     Examples
     --------
-    >>> net = Sequential([Dense(64, 100, bias=False), BatchNorm(100), ReLU(), Dense(100, 10)])
+    >>> hidden = [Dense(64, 100, bias=False), BatchNorm(100), ReLU()]
+    >>> net = Sequential([*hidden, Dense(100, 10)])
     >>> net.theta.shape
     (7610,)
     """

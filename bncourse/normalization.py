@@ -268,7 +268,8 @@ class BatchNorm(Layer):
     Examples
     --------
     >>> layer = BatchNorm(1, epsilon=0.0, decay=None)
-    >>> layer.forward(np.array([[1.0], [3.0], [5.0], [7.0]]), training=True).ravel().round(3)
+    >>> z = np.array([[1.0], [3.0], [5.0], [7.0]])
+    >>> layer.forward(z, training=True).ravel().round(3)
     array([-1.342, -0.447,  0.447,  1.342])
     >>> layer.running_mean, layer.running_var.round(3)
     (array([4.]), array([6.667]))

@@ -86,3 +86,27 @@ def test_a_key_names_the_folder_and_the_tests():
         assert (ROOT / "tests" / "chapters" / f"test_{key}.py").is_file()
     for chapter in pages.CHAPTERS:
         assert (ROOT / "tests" / "claims" / f"test_{chapter.key}.py").is_file()
+
+
+def test_parts_are_the_groups_of_the_sidebar(root):
+    assert pages.parts(root) == [
+        ("", [["book/index"]]),
+        (
+            "The course",
+            [
+                ["book/01-motivation", "book/01-1-map"],
+                [
+                    "book/02-algorithm",
+                    "book/02-1-backward",
+                    "book/deeper-still",
+                    "book/02-2-sigmoid",
+                ],
+            ],
+        ),
+        ("Look it up", [["book/notation"]]),
+    ]
+
+
+def test_together_the_parts_have_every_page():
+    listed = [page for _, rows in pages.parts() for row in rows for page in row]
+    assert listed == pages.existing()
