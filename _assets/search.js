@@ -128,9 +128,10 @@
 
   const note = element(
     "details",
-    element("summary", "Opened from a file, the search shows no excerpts"),
-    element("p", "It finds the pages, but can't show the lines in which your words stand: a browser lets no "
-      + "page opened from a file read another file. To see them, run this and leave it running:"),
+    element("summary", "Why are there no excerpts?"),
+    element("p", "You have opened the book from a file. The search finds the pages, but can’t show the lines "
+      + "in which your words stand: a browser lets no page opened from a file read another file. "
+      + "To see them, run this and leave it running:"),
     element("pre", `python -m http.server 8000 --directory "${folder}"`),
     element("p", "Then open ", link, "."),
   );

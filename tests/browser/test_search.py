@@ -39,7 +39,7 @@ def test_from_a_file_it_finds_chapters_and_says_what_it_cannot_show(browser):
         note = visit.page.locator(NOTE)
         assert note.is_visible()
         note.locator("summary").click()
-        assert "can't show the lines" in note.text_content()
+        assert "can’t show the lines" in note.text_content()
         assert f'python -m http.server 8000 --directory "{HTML}"' in note.text_content()
         link = note.locator("a").get_attribute("href")
         assert link == f"http://localhost:8000/{QUERY}"
