@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.ext import autodoc
+from sphinx.util import inspect
 
 #: ``Layer.__new__`` takes what its subclasses' ``__init__`` takes, so it says nothing.
-SILENT = "bncourse.layers.Layer.__new__"
+SILENT = "(*args, **kwargs)"
 #: What autodoc writes for a dataclass's field that is made anew for each object.
 FACTORY = re.compile(r"(\w+)=<factory>")
 #: The module of a name, of which a narrow page may break the line after each dot.
@@ -88,10 +88,17 @@ def sign(
     if dataclasses.is_dataclass(obj):
         makers = {f.name: f.default_factory for f in dataclasses.fields(obj)}
         signature = FACTORY.sub(lambda m: f"{m[1]}={makers[m[1]]()!r}", signature)
-    if signature == "(*args, **kwargs)":  # what a protocol takes, which is never made
-        signature = ""
-    elif "__init__" not in vars(obj) and "**" in signature:  # a layer without settings
-        signature = "()"
+    if signature == SILENT:
+        init = vars(obj).get("__init__")
+        if getattr(obj, "_is_protocol", False):  # nobody makes one
+            signature = ""
+        elif init is None:  # a layer without settings
+            signature = "()"
+        else:
+            app.emit("autodoc-before-process-signature", init, True)
+            signature = inspect.stringify_signature(
+                inspect.signature(init, bound_method=True), show_annotation=False
+            )
     return signature, returns
 
 
@@ -236,8 +243,6 @@ def names(app: Sphinx) -> list[Name]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
-    if SILENT not in autodoc._CLASS_NEW_BLACKLIST:
-        autodoc._CLASS_NEW_BLACKLIST.append(SILENT)
     app.connect("autodoc-process-signature", sign)
     app.connect("html-page-context", set_bibliography)
     app.connect("html-page-context", break_names)
