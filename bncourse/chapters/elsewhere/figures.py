@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bncourse.chapters.elsewhere.runs import Comparison, two_digits
 from bncourse.data import Digits
 from bncourse.display import FigureWithWords
-from bncourse.display.style import GREEN, GREY, INK, join, new_figure, style, title
+from bncourse.display.style import CARD, GREEN, GREY, INK, join, new_figure, style, title
 
 __all__ = ["examples", "ratios"]
 
@@ -86,13 +86,17 @@ def ratios(found: Comparison) -> FigureWithWords:
                 transform=ax.get_yaxis_transform(),
                 fontsize=9,
                 va="center",
+                bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1},
             )
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.set_ylim(len(found.outcomes) - 0.4, -0.8)
         ax.set_yticks([])
         ax.grid(visible=False, axis="y")
-        ax.set_xlabel("ratio: digits grey, MNIST-1D green (a cross: does not hold)")
+        # Above, and the scale at both ends: the figure is longer than a screen.
+        ax.xaxis.set_label_position("top")
+        ax.tick_params(axis="x", top=True, labeltop=True)
+        ax.set_xlabel("ratio: digits grey, MNIST-1D green (a cross: does not hold)", labelpad=8)
         title(figure, f"On MNIST-1D, {told}")
     furthest = max(
         found.outcomes,

@@ -249,7 +249,7 @@ def draw_walk(
             axes[0].annotate(name, (0.012, height), color=colour, fontweight="bold", fontsize=10)
         axes[1].set_ylim(0.05, 100)
         axes[1].set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
-        axes[1].set_title("β_eff", fontsize=11.5)
+        axes[1].set_title(r"β$_\mathbf{eff}$", fontsize=11.5)
         axes[1].set_xlabel("η, in gradients")
     without, with_bn = found["none"], found["both"]
     words = (

@@ -149,7 +149,8 @@ def shift_smoothness_steps(
                 ax.set_yticks(-np.arange(len(shown)), list(shown.values()), fontsize=9)
                 ax.grid(visible=False)
                 ax.tick_params(axis="y", length=0)
-                ax.set_title(f"{head},\n{inputs}", fontsize=9.5, pad=5)
+                shown_head = head.replace("β_eff", r"β$_\mathbf{eff}$")
+                ax.set_title(f"{shown_head},\n{inputs}", fontsize=9.5, pad=5)
                 told.append(f"{head}, {', '.join(parts)}")
             said.append(f"{inputs}: {'; '.join(told)}")
         for text, place, colour in (("without", 0.36, WITHOUT), ("with batch norm", 0.58, WITH)):
@@ -233,7 +234,7 @@ def smoothness_at_step_and_loss(descents: Descents) -> FigureWithWords:
             ax.set_title(head, fontsize=11.5)
             ax.set_xlim(0, 24)
             ax.grid(visible=False, axis="y")
-            ax.set_xlabel("β_eff")
+            ax.set_xlabel(r"β$_\mathrm{eff}$")
         axes[0].set_yticks(
             -np.arange(len(networks)), [name.replace(", ", ",\n") for name in networks]
         )
@@ -496,7 +497,7 @@ def steps_and_losses(
             ax.set_yticks([-k for k in range(len(names))], [_two_lines(name) for name in names])
             ax.grid(visible=False, axis="y")
             ax.set_title(heading, fontsize=11.5)
-            ax.set_xlabel("β_eff, five seeds")
+            ax.set_xlabel(r"β$_\mathrm{eff}$, five seeds")
             said.append(f"{heading} {join(ratios)}")
         axes[0].legend(loc="upper center", bbox_to_anchor=(0.9, -0.18), ncols=2)
         title(figure, "A plateau makes its network look smooth (hatched)")
@@ -568,7 +569,7 @@ def smooth_and_fast(results: landscape.Apart) -> FigureWithWords:
             ax.set_xticks([0.5, 2, 10], ["0.5", "2", "10"])
             ax.minorticks_off()
             ax.set_ylim(0, 110)
-            ax.set_xlabel("β_eff at a loss of 1")
+            ax.set_xlabel(r"β$_\mathrm{eff}$ at a loss of 1")
             ax.set_title(setting, fontsize=11.5)
             said.append(f"{setting}: {join(points)}")
         axes[0].set_ylabel("steps to 90 % at rate 0.1")

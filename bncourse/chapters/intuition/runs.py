@@ -1587,6 +1587,7 @@ def verdicts(
 
 
 def one_network(
+    question: str,
     activation: str = "sigmoid",
     rate: float = 1.0,
     steps: int = 800,
@@ -1598,7 +1599,7 @@ def one_network(
         for seed in seeds:
             note_down(activation, "as the table says", inputs, rate, steps, seed)
     return Card(
-        "What does the exercise ask for?",
+        question,
         "The other rows of the table.",
         "Losses and gradients in training mode; accuracies with the statistics of the whole "
         "training set.",
