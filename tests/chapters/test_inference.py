@@ -207,6 +207,7 @@ def test_the_mean_does_most_harm_and_half_a_repair_may_do_more():
     assert max(cold.variances) < 1  # why
     # Deeper means were taken behind a first ruler that was right.
     assert cold.worse("only the mean of layer 1", 1.0) == 0
+    assert cold.worse("the mean, and layer 1's variance", 1.0) == 0
     # Whole, the two starts are one.
     assert cold.accuracy["both"][0.0] == cold.accuracy["both"][1.0]
 

@@ -150,7 +150,7 @@ CALLS = {
     "fifty_layers": [
         (
             (depth(1.3),),
-            r"1\.30 with sigmoid, .* 1\.21, so 11,000 .* last one's: 380,000 with sigmoid",
+            r"1\.30 with sigmoid, .* 1\.21, so 11,000 .* last one’s: 380,000 with sigmoid",
         ),
         ((depth(0.5),), r"0\.50 with sigmoid, .* 2 · 10⁻¹⁵ with sigmoid"),
     ],

@@ -29,7 +29,7 @@ def draw_ema_lab(
     early = min(steps, 10)
     scatter = deviation_of_average(*setting)
     with style():
-        figure, ax = new_figure(5.8, 3.0)
+        figure, ax = new_figure(5.2, 3.0)
         at = np.arange(1, steps + 1)
         gap = np.full((RUNS, 1), np.nan)  # all runs are one line, which is drawn faster
         lines = np.hstack([runs, gap]).ravel()
@@ -40,7 +40,7 @@ def draw_ema_lab(
         ax.set_xlabel("batches seen")
         ax.set_ylabel("running variance")
         for text, place, colour in (
-            (f"{RUNS} runs", 0.95, GREY),
+            (f"{RUNS} runs", 0.95, "#6b6b6b"),
             ("expected", 0.85, PURPLE),
             ("truth,\ndotted", 0.75, INK),
         ):  # beside the axes, where no run goes
