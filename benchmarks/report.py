@@ -18,6 +18,7 @@ from benchmarks.contenders import COURSE, DEFAULT, FUSED, HABITS, PRODUCTS, TEXT
 from benchmarks.run import RESULTS, ROOT
 from benchmarks.workload import COURSE_NET, LARGE_NET
 from bncourse.display import Table
+from bncourse.display.figure import powers
 
 PAGE = ROOT / "book" / "benchmarks.md"
 TEMPLATE = Path(__file__).with_name("page.md")
@@ -146,7 +147,11 @@ def _time(microseconds: float) -> str:
 def _targets(results: Results) -> str:
     rows = []
     for t in targets(results):
-        verdict = "met" if t.measured <= t.limit else f"{t.measured / t.limit - 1:.0%} over"
+        verdict = (
+            "met"
+            if t.measured <= t.limit
+            else f"{t.measured / t.limit - 1:.0%} over".replace("%", " %")
+        )
         rows.append([t.work, t.other, t.limit, t.measured, verdict])
     columns = {"work": "", "beside": "", "target": ".2f", "measured": ".2f", "verdict": ""}
     return _shown(rows, columns, "Limits on ratios, arrays and seconds, and what was measured.")
@@ -282,7 +287,7 @@ def page(results: Results) -> str:
         "default": f"{small[DEFAULT][0]:.2f}",
         "textbook": f"{small[TEXTBOOK][0]:.2f}",
         "losses": len(results["losses"][COURSE]),
-        "difference": f"{largest_difference(results):.0e}",
+        "difference": powers(f"{largest_difference(results):.0e}"),
         "steps_table": _steps(results),
         "habits_table": _habits(results),
         "layers_table": _layers(results),

@@ -13,10 +13,12 @@ from bncourse.display.figure import powers, true_minus
 
 #: A number as it stands in a cell, and what stands where there is none.
 _NUMBER = re.compile("[\N{MINUS SIGN}-]?[0-9][0-9,.]*( · 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+#: Letters from which on a cell holds a sentence, and a row has a long name; and few columns.
+_SENTENCE, _LONG_NAME, _FEW = 60, 26, 5
 _MISSING = frozenset({"", "–", "none", "never", "NaN", "nan", "\N{MINUS SIGN}∞"})
 #: β_eff, z_norm, x_k and λmax; a[1]; the name of a function.
 _INDEX = re.compile(r"\b(d?[a-zA-Zα-ω])(?:_|(?=max))([a-z]+)\b(?!_)")
-_LAYER = re.compile(r"\b(d?[a-z])(\[\d\])")
+_LAYER = re.compile("\\b(d?[a-z]\N{COMBINING TILDE}?)(\\[[0-9]\\])")
 _FUNCTION = re.compile(r"\b[a-z]{2,}\d?(?:_[a-z]+)+\b")
 
 
@@ -91,26 +93,40 @@ class Table:
             f'<th scope="col"{_side(number)}>{_marked(head)}</th>'
             for head, number in zip(self.columns, self._numbers, strict=True)
         )
+        # A phone stacks cells that hold sentences, and then says at each what it is.
+        wordy = any(len(text) >= _SENTENCE for row in self.rows for text in row[1:])
+        said = [f' data-head="{escape(head)}"' if wordy else "" for head in self.columns[1:]]
         body = "\n".join(
             f'<tr><th scope="row">{_marked(first)}</th>'
             + "".join(
-                f"<td{_side(number)}>{_marked(text)}</td>"
-                for text, number in zip(rest, self._numbers[1:], strict=True)
+                f"<td{_side(number)}{head}>{_marked(text)}</td>"
+                for text, number, head in zip(rest, self._numbers[1:], said, strict=True)
             )
             + "</tr>"
             for first, *rest in self.rows
         )
         card = "" if self.card is None else "\n" + card_html(self.card.rows())
+        kind = self._kind()
+        columns = f' style="--columns: {len(self.columns) - 1}"' if kind == "results named" else ""
         return (
-            f'<div class="{self._kind()}"><table>\n<caption>{caption}</caption>\n'
+            f'<div class="{kind}"><table{columns}>\n<caption>{caption}</caption>\n'
             f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>{card}"
         )
 
     def _kind(self) -> str:
-        """Return the box's class: grouped, where words of the second column tell rows apart."""
+        """Return the classes of the box, by which a phone chooses how to show the rows.
+
+        wordy: some cell holds a sentence. named: the rows have long names and few numbers.
+        grouped: words of the second column tell one row from another.
+        """
         names = [row[0] for row in self.rows]
-        grouped = len(set(names)) < len(names) and self._numbers[1:2] != [True]
-        return "results grouped" if grouped else "results"
+        if any(len(text) >= _SENTENCE for row in self.rows for text in row[1:]):
+            return "results wordy"
+        if len(self.columns) <= _FEW and any(len(name) > _LONG_NAME for name in names):
+            return "results named"
+        if len(set(names)) < len(names) and self._numbers[1:2] != [True]:
+            return "results grouped"
+        return "results"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": with_card(repr(self), self.card)}

@@ -91,16 +91,21 @@ def test_a_table_writes_symbols_as_the_text_does(text, shown):
 
 
 @pytest.mark.parametrize(
-    ("rows", "grouped"),
+    ("rows", "kind"),
     [
-        ([["raw", "none"], ["raw", "both"]], True),
-        ([["raw", "none"], ["centred", "none"]], False),
-        ([["ReLU", 2], ["ReLU", 3]], False),
+        ([["raw", "none"], ["raw", "both"]], "results grouped"),
+        ([["raw", "none"], ["centred", "none"]], "results"),
+        ([["ReLU", 2], ["ReLU", 3]], "results"),
+        ([["batch norm, as it was in the beginning", 2]], "results named"),
+        ([["ReLU", "What holds of some networks, and not of the others that were seen."]], ""),
     ],
 )
-def test_a_table_says_where_its_second_column_names_the_rows(rows, grouped):
-    table = Table(rows, {"inputs": "", "arm": ""}, "Rows and their names.").html()
-    assert ('<div class="results grouped">' in table) == grouped
+def test_a_table_says_how_a_phone_can_show_it(rows, kind):
+    html = Table(rows, {"inputs": "", "what is known": ""}, "Rows and their names.").html()
+    assert f'<div class="{kind or "results wordy"}">' in html
+    # Cells that stand below each other say what they are.
+    assert ('<td data-head="what is known">' in html) == (not kind)
+    assert ('<table style="--columns: 1">' in html) == (kind == "results named")
 
 
 def test_there_is_one_frame_for_each_combination_of_stops(explorable):
