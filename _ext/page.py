@@ -48,7 +48,8 @@ LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
 RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)$")
 #: A space between a number and what belongs to it, its unit or its name; no line ends there.
 TOGETHER = re.compile(
-    r"(?<=\d) (?=%)|(?<=\d) (?=× \d)|(?<=\d ×) (?=\d)"
+    r"(?<=\d) (?=%)|(?<=\d) (?=[×·] \d)|(?<=[×·]) (?=\d)|(?<=\bh) (?=\d)"
+    r"|(?<=\b[dmg]) (?=[=−])|(?<=\b[dm] −) (?=\d)"
     r"|(?<=\d) (?=(?:ms|µs|MB|KB|min|h|s)\b)|(?<=[λαβγδημσε]) (?==)|(?<==) (?=[−\d])"
     r"|(?<=\b[Cc]hapter) (?=\d)|(?<=\b[Pp]age) (?=\d)|(?<=\b[Rr]ate) (?=\d)|(?<=\b[Bb]ug) (?=\d)"
 )

@@ -107,7 +107,7 @@ def test_in_tables_ranges_stay_together_and_sentences_break(browser, server, wid
 @pytest.mark.parametrize("width", [360, 1200])
 def test_a_row_keeps_its_name_where_its_numbers_scroll(browser, server, width):
     """Only on a phone: a wide screen shows the whole table."""
-    with Visit(browser, f"{server}/book/05-intuition", width=width) as visit:
+    with Visit(browser, f"{server}/book/05-intuition.html", width=width) as visit:
         moved = visit.page.evaluate("""() => {
           const boxes = [...document.querySelectorAll(".results")];
           return boxes.filter((box) => box.scrollWidth > box.clientWidth + 60).map((box) => {
