@@ -12,7 +12,7 @@ from bncourse.chapters.inference.runs import (
     running_variances,
 )
 from bncourse.display import Choice, Explorable, FigureWithWords, Range, Switch
-from bncourse.display.style import GREY, INK, PURPLE, new_figure, style
+from bncourse.display.style import INK, PURPLE, new_figure, style
 
 STEPS = 100
 #: Faint lines in the laboratory.
