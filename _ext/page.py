@@ -57,7 +57,8 @@ TOGETHER = re.compile(
 APOSTROPHE = re.compile(r"(?<=\w)(?:'|&#x27;)(?=\w|\s)")
 #: What is copied or read by scripts, and stays as it is; nor does a tag change.
 VERBATIM = re.compile(
-    r"(<(?:pre|code|script|figcaption)\b.*?</(?:pre|code|script|figcaption)>|<[^>]*>)", re.DOTALL
+    r"(<(?:pre|code|script|math|figcaption)\b.*?</(?:pre|code|script|math|figcaption)>|<[^>]*>)",
+    re.DOTALL,
 )
 #: Code within a line, short enough for the next line; and a block of code.
 SHORT_CODE = re.compile(
