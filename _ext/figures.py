@@ -228,15 +228,18 @@ def list_experiments(app: Sphinx, doctree: nodes.document, docname: str) -> None
                 address = app.builder.get_relative_uri(docname, page)
                 title = full_title(app.env, page)
                 link = nodes.reference("", title, internal=True, refuri=address)
-                entries = (nodes.raw("", _entry(card), format="html") for card in found)
+                entries = (nodes.raw("", _entry(card, found), format="html") for card in found)
                 shown.append(section_of(page, link, *entries))
         place.replace_self(shown or [nodes.paragraph("", "No page has a card yet.")])
 
 
-def _entry(card: Rows) -> str:
-    """Return a card under its question."""
+def _entry(card: Rows, cards: list[Rows]) -> str:
+    """Return a card under its question, and under what tells it from another of the page's."""
     (_, question), *rest = card
-    return card_html(rest).replace("How this was measured", escape(question.replace("'", "’")))
+    others = [row for other in cards if other != card and other[0] == card[0] for row in other]
+    own = next((row for row in rest if others and row not in others), None)
+    told = question if own is None else f"{question} ({own[0]}: {own[1]})"
+    return card_html(rest).replace("How this was measured", escape(told.replace("'", "’")))
 
 
 class Move(ReferenceRole):

@@ -65,7 +65,7 @@ def test_the_time_stands_once_below_the_title_of_what_is_read_through(page):
 
 def test_the_front_page_gives_the_total_of_its_chapters():
     text = (HTML / "book" / "index.html").read_text(encoding="utf-8")
-    hours, rest = re.search(r"About (\d+)\sh(?: (\d+)\smin)? to read the chapters", text).groups()
+    hours, rest = re.search(r"About (\d+)\sh(?:\s(\d+)\smin)? to read the chapters", text).groups()
     total = sum(minutes for page, minutes in times().items() if page in CORE)
     assert abs(60 * int(hours) + int(rest or 0) - total) <= 2.5
     assert re.search(r"The exercises take about \d+", text)
