@@ -423,7 +423,9 @@ def show_lists(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 def _item(app: Sphinx, docname: str, page: str, entry: dict[str, Any]) -> nodes.list_item:
     title = [part.deepcopy() for part in entry["title"]]
-    words = nodes.inline("", "", nodes.Text(f"{entry['name']}: "), *title)
+    kind = entry["name"].split()[0].lower()
+    name = nodes.inline("", f"{entry['name']}: ", classes=["kind", f"kind-{kind}"])
+    words = nodes.inline("", "", name, *title)
     link = make_refnode(app.builder, docname, page, entry["label"], words)
     line = nodes.paragraph("", "", link)
     if "minutes" in entry:

@@ -44,6 +44,12 @@ CONTENTS = re.compile(r'<nav id="pst-page-toc-nav"[^>]*>\s*(<ul.*?</ul>)\s*</nav
 OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>', re.DOTALL)
 #: A cell of a table of results: a number with its range ("47 (42 to 61)"), or a sentence.
 CELL = re.compile(r"<td>([^<]+)</td>")
+#: The name of a row, long enough to need room.
+LONG_NAME = re.compile(r'<th scope="row">(?=[^<]{15,}<)')
+#: A power of ten as text has it, whose digits would come from two faces; what no line may break.
+POWER = re.compile("(?<=10)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "−0123456789")
+WHOLE = re.compile(r"\b\d+(?:-\d+){2,}\b|\bMNIST-1D\b")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
 RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)$")
 #: A space between a number and what belongs to it, its unit or its name; no line ends there.
@@ -136,8 +142,9 @@ def mend_roles(
     if "body" in context:
         context["body"] = CORNER.sub("<td></td>", context["body"])
         context["body"] = CELL.sub(_cell, context["body"])
+        context["body"] = LONG_NAME.sub('<th scope="row" class="long">', context["body"])
         context["body"] = "".join(
-            part if part.startswith("<") else TOGETHER.sub("\u00a0", APOSTROPHE.sub("’", part))
+            part if part.startswith("<") else _set(part)
             for part in VERBATIM.split(context["body"])
         )
         context["body"] = SHORT_CODE.sub(r'\1 together"', context["body"])
@@ -148,6 +155,13 @@ def mend_roles(
             ' aria-label="Toggle hidden content"',
         ):
             context["body"] = context["body"].replace(attribute, "")
+
+
+def _set(text: str) -> str:
+    """Return words as they are set: with spaces that hold, curved apostrophes, raised powers."""
+    text = TOGETHER.sub("\u00a0", APOSTROPHE.sub("’", text))
+    text = POWER.sub(lambda found: f"<sup>{found[1].translate(PLAIN)}</sup>", text)
+    return WHOLE.sub(r'<span class="together">\g<0></span>', text)
 
 
 def _code(block: re.Match[str]) -> str:

@@ -1550,7 +1550,7 @@ def verdicts(
             str(ranking["smoothness"]),
             f"β_eff at 1 nat, η = 0.1: tanh, standardised, {betas[0]:.1f} without, {betas[1]:.1f} "
             f"with; ReLU, raw, {relu[0]:.1f} and {relu[1]:.1f}.",
-            "true of some; one gain needs none" if rougher else "open",
+            "true of some; a gain at rate 0.1 needs none" if rougher else "open",
             "If a measure that doesn't depend on the weights' lengths found tanh smoother there.",
         ],
         [
@@ -1579,8 +1579,7 @@ def verdicts(
             "at the start true of sigmoids; with ReLU it is the other way round"
             if growth["ReLU, batch norm"] > 1.1 > growth["sigmoid, batch norm"]
             else "open",
-            "With ReLU one step at rate 0.1 already undoes most of it (page 5.3). For "
-            "sigmoids: if plain ones trained as deep.",
+            "For sigmoids: if plain ones trained as deep.",
         ],
     ]
     return Verdicts(rows)
