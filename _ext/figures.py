@@ -105,7 +105,7 @@ def offer_narrow(
     """Let the browser choose between the drawings."""
     if app.builder.format != "html" or doctree is None or "body" not in context:
         return
-    sources = {}
+    sources, shapes = {}, {}
     for image in doctree.findall(nodes.image):
         if "narrow" in image:
             path = Path(app.outdir, FOLDER, PurePosixPath(image["narrow"]).name)
@@ -115,14 +115,20 @@ def offer_narrow(
                 width, height = picture.size
             address = context["pathto"](f"{FOLDER}/{path.name}", 1)
             # The writer has put the place in the output where the place in the source was.
-            sources[PurePosixPath(image["uri"]).name] = (
+            name = PurePosixPath(image["uri"]).name
+            # A picture that loads late has the shape of its <img> until then, unless told.
+            shapes[name] = f'style="--narrow: {width}/{height}; '
+            sources[name] = (
                 f'<source media="{NARROW_SCREEN}" srcset="{address}" '
                 f'width="{width}" height="{height}">'
             )
 
     def with_choice(image: re.Match[str]) -> str:
         source = sources.get(image[1])
-        return f"<picture>{source}{image[0]}</picture>" if source else image[0]
+        if source is None:
+            return image[0]
+        shaped = image[0].replace('style="', shapes[image[1]], 1)
+        return f"<picture>{source}{shaped}</picture>"
 
     context["body"] = PICTURE.sub(with_choice, context["body"])
 

@@ -49,7 +49,7 @@ LONG_NAME = re.compile(r'<th scope="row">(?=[^<]{15,}<)')
 #: A power of ten as text has it, whose digits would come from two faces; what no line may break.
 POWER = re.compile("(?<=10)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "−0123456789")
-WHOLE = re.compile(r"\b\d+(?:-\d+){2,}\b|\bMNIST-1D\b")
+WHOLE = re.compile(r"\b\d+(?:-\d+){2,4}\b(?!-)|\bMNIST-1D\b")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
 RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)$")
 #: A space between a number and what belongs to it, its unit or its name; no line ends there.
@@ -181,7 +181,8 @@ def _cell(cell: re.Match[str]) -> str:
     if len(text) <= LONGEST_RANGE and re.search(r"\d", text):
         # A phone sets the range below its number (page.css).
         text = RANGE.sub(r'<span class="range">\g<0></span>', text)
-        return f'<td class="together">{text}</td>'
+        kind = "together fraction" if " / " in text else "together"
+        return f'<td class="{kind}">{text}</td>'
     return f'<td class="sentence">{text}</td>' if len(text) >= SHORTEST_SENTENCE else cell[0]
 
 
