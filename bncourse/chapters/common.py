@@ -324,7 +324,7 @@ class Divide(Layer):
         return dx
 
 
-class DivideByRMS(Layer):
+class DivideByRMS(Divide):
     """Divide each unit by its root mean square over the batch, a scale that sees the mean.
 
     Parameters
@@ -336,11 +336,8 @@ class DivideByRMS(Layer):
         derivative, and only the forward pass sees the mean.
     """
 
-    gamma: Floats
-    beta: Floats
-
     def __init__(self, n: int, held: bool = False) -> None:
-        super().__init__(n, n, gamma=np.ones(n), beta=np.zeros(n))
+        super().__init__(n)
         self.held = held
 
     def _forward(self, x: Floats, training: bool) -> Floats:
