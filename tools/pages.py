@@ -81,8 +81,7 @@ def existing(root: Path = ROOT) -> list[str]:
     list of str
         ``"book/index"`` first; pages under ``sections:`` follow the page that they belong to.
     """
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return [toc["root"], *_files(toc)]
+    return [page for _, rows in parts(root) for row in rows for page in row]
 
 
 def parts(root: Path = ROOT) -> list[tuple[str, list[list[str]]]]:
