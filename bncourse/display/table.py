@@ -93,8 +93,9 @@ class Table:
             f'<th scope="col"{_side(number)}>{_marked(head)}</th>'
             for head, number in zip(self.columns, self._numbers, strict=True)
         )
+        kind = self._kind()
         # A phone stacks cells that hold sentences, and then says at each what it is.
-        wordy = any(len(text) >= _SENTENCE for row in self.rows for text in row[1:])
+        wordy = kind == "results wordy"
         said = [f' data-head="{escape(head)}"' if wordy else "" for head in self.columns[1:]]
         body = "\n".join(
             f'<tr><th scope="row">{_marked(first)}</th>'
@@ -106,7 +107,6 @@ class Table:
             for first, *rest in self.rows
         )
         card = "" if self.card is None else "\n" + card_html(self.card.rows())
-        kind = self._kind()
         columns = f' style="--columns: {len(self.columns) - 1}"' if kind == "results named" else ""
         return (
             f'<div class="{kind}"><table{columns}>\n<caption>{caption}</caption>\n'
