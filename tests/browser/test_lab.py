@@ -43,6 +43,11 @@ def lab(tmp_path_factory):
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, folder / "live.ipynb")
     shutil.copy(ROOT / "book" / "02-algorithm.ipynb", folder / "chapter.ipynb")
+    # Draw every cell at once: otherwise only those in view exist, and which were in view when a
+    # test looked depends on how fast the machine scrolls.
+    settings = folder / ".settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -111,14 +116,9 @@ def test_a_slider_redraws_the_figure_and_an_error_can_be_read(lab, tab):
 def test_a_chapter_that_was_not_run_shows_its_frames(lab, tab):
     tab.goto(f"{lab}/lab/tree/chapter.ipynb?reset")
     tab.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
-    # JupyterLab draws cells when they come into view.
-    tab.locator(".jp-Notebook").first.click()
-    for _ in range(200):
-        tab.mouse.wheel(0, 900)
-        tab.wait_for_timeout(60)
-        if tab.locator('.jp-OutputArea figure img[alt^="m = 8"]').count():
-            break
-    assert tab.locator('.jp-OutputArea figure img[alt^="m = 8"]').count() == 1
+    frame = tab.locator('.jp-OutputArea figure img[alt^="m = 8"]')
+    frame.first.wait_for(timeout=120_000)
+    assert frame.count() == 1
     text = tab.locator(".jp-Notebook").first.inner_text()
     assert "Error" not in text.split("Widget")[0][-200:]
     assert "Error displaying widget" not in text
