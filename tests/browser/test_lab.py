@@ -74,7 +74,11 @@ def lab(tmp_path_factory):
         yield address
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:  # it waits for a kernel that was still starting
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture
