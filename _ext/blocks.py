@@ -104,7 +104,7 @@ class Definition(_Block):
 
 
 class Margin(_Block):
-    """A short note beside the paragraph that follows."""
+    """A short note beside the paragraph that follows; behind it where the page has no margin."""
 
     kind = "margin"
 
@@ -286,6 +286,15 @@ def _name_claims(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             node.parent.insert(node.parent.index(node), line)
 
 
+def _hold_notes(_app: Sphinx, doctree: nodes.document, _docname: str) -> None:
+    """Put each note and its paragraph into one box, in which a narrow page can order them."""
+    for note in list(doctree.findall(block)):
+        beside = note.next_node(descend=False, siblings=True)
+        if "margin" in note["classes"] and isinstance(beside, nodes.paragraph):
+            parent, at = note.parent, note.parent.index(note)
+            parent[at : at + 2] = [block("", note, beside, classes=["noted"])]
+
+
 def _visit_block(self: Any, node: nodes.Element) -> None:
     role = {"role": node["role"]} if "role" in node else {}
     self.body.append(self.starttag(node, "div", **role))
@@ -322,4 +331,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("claim", Claim())
     app.add_transform(Explore)
     app.connect("doctree-resolved", show_claims)
+    app.connect("doctree-resolved", _hold_notes)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
