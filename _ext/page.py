@@ -51,7 +51,7 @@ POWER = re.compile("(?<=10)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "−0123456789")
 WHOLE = re.compile(r"\b\d+(?:-\d+){2,4}\b(?!-)|\bMNIST-1D\b")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
-RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)$")
+RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)(?: at [\d.]+)?$")
 #: A space between a number and what belongs to it, its unit or its name; no line ends there.
 TOGETHER = re.compile(
     r"(?<=\d) (?=%)|(?<=\d) (?=[×·] \d)|(?<=[×·]) (?=\d)|(?<=\bh) (?=\d)"
