@@ -24,13 +24,20 @@
         return at;
       };
     });
+    // The digits of a power would come from two faces.
+    const raised = (words) => words.split(/([⁻⁰¹²³⁴-⁹]+)/).map((part, k) => {
+      if (k % 2 === 0) return part;
+      const power = document.createElement("sup");
+      power.textContent = part.normalize("NFKC");
+      return power;
+    });
     const show = () => {
       const at = places.reduce((sum, place, k) => sum * texts[k].length + place(), 0);
       if (at === shown) return;
       shown = at;
       picture.src = pictures[frames[at].picture];
       picture.alt = frames[at].words;
-      caption.textContent = frames[at].words;
+      caption.replaceChildren(...raised(frames[at].words));
     };
     box.addEventListener("input", show);
     // JupyterLab moves between cells on arrow keys; here they move the control.

@@ -13,8 +13,10 @@ from bncourse.display.figure import powers, true_minus
 
 #: A number as it stands in a cell, and what stands where there is none.
 _NUMBER = re.compile("[\N{MINUS SIGN}-]?[0-9][0-9,.]*( · 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-#: Letters from which on a cell holds a sentence, and a row has a long name; and few columns.
-_SENTENCE, _LONG_NAME, _FEW = 60, 26, 5
+#: Letters from which on a cell holds a sentence, and a row has a long name.
+_SENTENCE, _LONG_NAME = 60, 26
+#: Columns beside which a long name has no room on a phone; more wouldn't fit without it either.
+_MANY = range(4, 6)
 _MISSING = frozenset({"", "–", "none", "never", "NaN", "nan", "\N{MINUS SIGN}∞"})
 #: β_eff, z_norm, x_k and λmax; a[1]; the name of a function.
 _INDEX = re.compile(r"\b(d?[a-zA-Zα-ω])(?:_|(?=max))([a-z]+)\b(?!_)")
@@ -116,13 +118,13 @@ class Table:
     def _kind(self) -> str:
         """Return the classes of the box, by which a phone chooses how to show the rows.
 
-        wordy: some cell holds a sentence. named: the rows have long names and few numbers.
+        wordy: some cell holds a sentence. named: the rows have long names.
         grouped: words of the second column tell one row from another.
         """
         names = [row[0] for row in self.rows]
         if any(len(text) >= _SENTENCE for row in self.rows for text in row[1:]):
             return "results wordy"
-        if len(self.columns) <= _FEW and any(len(name) > _LONG_NAME for name in names):
+        if len(self.columns) in _MANY and any(len(name) > _LONG_NAME for name in names):
             return "results named"
         if len(set(names)) < len(names) and self._numbers[1:2] != [True]:
             return "results grouped"

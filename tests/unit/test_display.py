@@ -96,16 +96,18 @@ def test_a_table_writes_symbols_as_the_text_does(text, shown):
         ([["raw", "none"], ["raw", "both"]], "results grouped"),
         ([["raw", "none"], ["centred", "none"]], "results"),
         ([["ReLU", 2], ["ReLU", 3]], "results"),
-        ([["batch norm, as it was in the beginning", 2]], "results named"),
+        ([["batch norm, as it was in the beginning", 2]], "results"),
+        ([["batch norm, as it was in the beginning", 2, 3, 4]], "results named"),
         ([["ReLU", "What holds of some networks, and not of the others that were seen."]], ""),
     ],
 )
 def test_a_table_says_how_a_phone_can_show_it(rows, kind):
-    html = Table(rows, {"inputs": "", "what is known": ""}, "Rows and their names.").html()
+    heads = ("inputs", "what is known", "at 0.1", "at 1")[: len(rows[0])]
+    html = Table(rows, dict.fromkeys(heads, ""), "Rows and their names.").html()
     assert f'<div class="{kind or "results wordy"}">' in html
     # Cells that stand below each other say what they are.
     assert ('<td data-head="what is known">' in html) == (not kind)
-    assert ('<table style="--columns: 1">' in html) == (kind == "results named")
+    assert ('<table style="--columns: 3">' in html) == (kind == "results named")
 
 
 def test_there_is_one_frame_for_each_combination_of_stops(explorable):

@@ -32,7 +32,7 @@ def draw_batch_norm_calculator(
     rows = ((z, "z"), (result.z_norm, "z_norm"), (result.z_tilde, "z̃ = γ z_norm + β"))
     good = bool(np.all(np.isfinite(result.z_tilde)))
     with style():
-        figure, ax = new_figure(5.2, 2.6)
+        figure, ax = new_figure(5.0, 2.6)
         places = [2, 1, 0]
         for i in range(m):
             points = [values[i] for values, _ in rows]
@@ -102,7 +102,7 @@ def draw_activation_window(activation: str, gamma: float, beta: float) -> Figure
     margin = 0.25 * (high - low)
     density = np.exp(-0.5 * ((z - beta) / gamma) ** 2)
     with style():
-        figure, axes = new_figure(5.6, 2.8, 1, 2, width_ratios=[1.6, 1])
+        figure, axes = new_figure(5.0, 2.8, 1, 2, width_ratios=[1.6, 1])
         shade = low + 0.6 * (high - low) * density
         axes[0].fill_between(z, low, shade, color="#dcdad2", linewidth=0)
         axes[0].plot(z, f(z), color=GREY, linewidth=1.4)
@@ -143,7 +143,7 @@ def draw_float32_cliff(exponent: float, formula: str) -> FigureWithWords:
     negative = int(np.sum(variances < 0))
     colour = PLUM if formula == "one pass" else DEEP_GREEN
     with style():
-        figure, ax = new_figure(5.6, 3.0)
+        figure, ax = new_figure(5.0, 3.0)
         ax.axhspan(-6, 0, color="#e9e6de", linewidth=0)
         ax.axhline(1, color=INK, linewidth=1, linestyle=":")
         ax.plot(np.clip(variances, -5.5, 5.5), ".", color=colour, markersize=5)

@@ -22,7 +22,7 @@ def draw_ruler(b: float, c: float, ruler: str) -> FigureWithWords:
     """Draw four dots, slid and stretched, and the ruler that they are read by."""
     reading = read_dots(b, c, ruler)
     with style():
-        figure, ax = new_figure(5.2, 2.1)
+        figure, ax = new_figure(5.0, 2.1)
         draw_reading(ax, reading, (-12.0, 32.0))
     values = [f"{value:.2f}" for value in reading.z_norm]
     words = (
@@ -52,7 +52,7 @@ def draw_one_unit(length: float, degrees: float) -> FigureWithWords:
     """Draw the weights of one unit with two inputs, and one step of gradient descent."""
     step = one_step(length, degrees)
     with style():
-        figure, ax = new_figure(5.4, 4.3)
+        figure, ax = new_figure(5.0, 4.3)
         for ray in range(0, 121, 15):
             end = 3.75 * np.array([np.cos(np.radians(ray)), np.sin(np.radians(ray))])
             ax.plot([0, end[0]], [0, end[1]], color="#d6d3ca", linewidth=1)

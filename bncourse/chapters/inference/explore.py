@@ -29,7 +29,7 @@ def draw_ema_lab(
     early = min(steps, 10)
     scatter = deviation_of_average(*setting)
     with style():
-        figure, ax = new_figure(5.2, 3.0)
+        figure, ax = new_figure(5.0, 3.0)
         at = np.arange(1, steps + 1)
         gap = np.full((RUNS, 1), np.nan)  # all runs are one line, which is drawn faster
         lines = np.hstack([runs, gap]).ravel()

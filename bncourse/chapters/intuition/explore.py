@@ -158,7 +158,7 @@ def draw_shaken(results: Shaking, noise: str, rate: float) -> FigureWithWords:
         "batch norm, shaken": (True, *kind),
     }
     with style():
-        figure, axes = new_figure(5.2, 2.9, 1, 2, sharey=True, width_ratios=[1.5, 1])
+        figure, axes = new_figure(5.0, 2.9, 1, 2, sharey=True, width_ratios=[1.5, 1])
         for row, arm in enumerate(arms.values()):
             colour = arm_colour(arm)
             steps = np.array(results.steps[arm, rate, False])
@@ -296,7 +296,7 @@ def draw_deep_gradients(activation: str, network: str, depth: int) -> FigureWith
     line = predicted_profile(activation, network, depth)
     layers = np.arange(1, depth + 1)
     with style():
-        figure, ax = new_figure(5.6, 3.0)
+        figure, ax = new_figure(5.0, 3.0)
         ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
         colour = WITHOUT if network == "plain" else WITH
         ax.semilogy(layers, values / values[-1], color=colour)
