@@ -1488,12 +1488,11 @@ def verdicts(
             merge({name: list(values) for name, values in result.card.settings.items()})
 
     arms = (NOTHING, DIVISION, ROOT_MEAN_SQUARE, SUBTRACTION, BOTH)
-    raw = [halved.told("ReLU", RAW, arm) for arm in arms]
-    small = [f"{np.median(halved.steps['ReLU', RAW, arm, 0.1]):.0f}" for arm in arms]
-    _, half, _, other, both = (
+    raw = [
         float(np.median(halved.steps["ReLU", RAW, arm, halved.best("ReLU", RAW, arm)]))
         for arm in arms
-    )
+    ]
+    _, half, _, other, both = raw
     by_the_mean = other - both < 0.25 * (half - both)
 
     quiet, plain, once = (
@@ -1528,9 +1527,9 @@ def verdicts(
         [
             "The bowl is rounder",
             str(ranking["scale"]),
-            f"ReLU, raw pixels, each at its best rate: neither half {raw[0]}, division {raw[1]}, "
-            f"by root mean square {raw[2]}, subtraction {raw[3]}, both {raw[4]}. All at 0.1: "
-            f"{', '.join(small)}.",
+            f"ReLU, raw pixels, steps at the best rate: neither half {raw[0]:g}, division "
+            f"{raw[1]:g}, by root mean square {raw[2]:g}, subtraction {raw[3]:g}, both "
+            f"{raw[4]:g}.",
             "holds on raw pixels at large rates, by the mean" if by_the_mean else "open",
             "If a division, by either scale, at its best rate got as far as both halves on raw "
             "pixels.",
@@ -1540,8 +1539,8 @@ def verdicts(
             str(ranking["stability"]),
             f"tanh, standardised, rate 0.1: gradient shift {shift[0]:.2f} without, {shift[1]:.2f} "
             f"with; steps {saved[0]:.0f} and {saved[1]:.0f}. ReLU, raw, rate 0.1, shaken at level "
-            f"1: drift {drifts[1]:.2f}, plain {drifts[0]:.2f}; steps {told(once)}, plain "
-            f"{told(plain)}, unshaken {told(quiet)}.",
+            f"1: drift {drifts[1]:.2f}, plain {drifts[0]:.2f}; steps {np.median(once):g}, plain "
+            f"{np.median(plain):g}, unshaken {np.median(quiet):g}.",
             "not needed in some settings; worth something" if tolerated and shakier else "open",
             "If lasting movements, no larger than the plain network's own, took the whole gain.",
         ],
