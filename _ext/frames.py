@@ -49,7 +49,7 @@ def write_frames(
         room = f'<figcaption data-longest="{escape(longest)}" '
         figure = figure.replace("<figcaption ", room, 1)
         # What is at the top of a page is seen at once.
-        waits = 'loading="lazy" ' if "<img" in match.string[: match.start()] else ""
+        waits = 'loading="lazy" ' if "<h2" in match.string[: match.start()] else ""
         return figure.replace("<img ", f'<img {waits}decoding="sync" ', 1)
 
     context["body"] = EXPLORABLE.sub(light, context["body"])

@@ -252,15 +252,13 @@ def _repeat_contents(text: str) -> str:
 
 
 def _wait_for_pictures(text: str, folder: Path) -> str:
-    """Give each picture its size, and let all but the first one wait."""
-    seen = 0
+    """Give each picture its size, and let it wait if it isn't at the top of the page."""
+    top = text.find("<h2")
 
     def attributes(match: re.Match[str]) -> str:
-        nonlocal seen
-        seen += 1
         header = (folder / match[1]).read_bytes()[:24]
         width, height = (int.from_bytes(header[i : i + 4], "big") for i in (16, 20))
-        lazy = 'loading="lazy" ' if seen > 1 else ""
+        lazy = "" if match.start() < top else 'loading="lazy" '
         return f'<img {lazy}width="{width}" height="{height}" '
 
     return PICTURE.sub(attributes, text)
