@@ -56,7 +56,7 @@ lint: $(STAMP) ## check style and types
 	$(BIN)/mypy
 
 unit: $(STAMP) ## run the tests of the package, of the claims and of the fixtures
-	$(BIN)/python -m pytest tests --ignore=tests/html --ignore=tests/browser -n 2 -q -m "not seeds"
+	$(BIN)/python -m pytest tests --ignore=tests/html --ignore=tests/browser -n 2 --dist worksteal -q -m "not seeds"
 
 claims: $(STAMP) ## run the claims with all seeds, and compute each stored run again for one
 	$(BIN)/python -m pytest tests/claims tests/chapters/test_stored.py -n 2 -q
@@ -74,7 +74,7 @@ $(VENV)/.browser: tests/browser/requirements.txt $(STAMP)
 	@touch $@
 
 browser-test: $(VENV)/.browser book ## open every page in the system's Chromium and test it
-	$(BIN)/python -m pytest tests/browser -n 2 -q
+	$(BIN)/python -m pytest tests/browser -n 2 --dist worksteal -q
 
 lab: $(STAMP) ## open JupyterLab on the chapters
 	$(BIN)/jupyter lab book
