@@ -50,6 +50,14 @@ logger = logging.getLogger(__name__)
 
 #: Of a note in the margin, in words: more would run into the next one.
 MOST_WORDS = 45
+#: What one sentence may go through.
+GOES_ON = (
+    nodes.paragraph,
+    nodes.math_block,
+    nodes.target,
+    nodes.bullet_list,
+    nodes.enumerated_list,
+)
 LABEL = re.compile(r"c\d\d")
 TITLE = re.compile(r'<figure class="explorable" aria-label="([^"]*)"')
 #: What a verdict makes of a saying.
@@ -287,12 +295,23 @@ def _name_claims(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 def _hold_notes(_app: Sphinx, doctree: nodes.document, _docname: str) -> None:
-    """Put each note and its paragraph into one box, in which a narrow page can order them."""
+    """Put each note and its paragraph into one box, in which a narrow page can order them.
+
+    What goes on with the paragraph's sentence, a formula or a list, comes along.
+    """
     for note in list(doctree.findall(block)):
         beside = note.next_node(descend=False, siblings=True)
-        if "margin" in note["classes"] and isinstance(beside, nodes.paragraph):
-            parent, at = note.parent, note.parent.index(note)
-            parent[at : at + 2] = [block("", note, beside, classes=["noted"])]
+        if "margin" not in note["classes"] or not isinstance(beside, nodes.paragraph):
+            continue
+        parent, at = note.parent, note.parent.index(note)
+        held = [note]
+        for node in parent[at + 1 :]:
+            if not isinstance(node, GOES_ON):
+                break
+            held.append(node)
+            if node.astext().rstrip().endswith((".", "?", "!", ")", "”")):
+                break
+        parent[at : at + len(held)] = [block("", *held, classes=["noted"])]
 
 
 def _visit_block(self: Any, node: nodes.Element) -> None:
