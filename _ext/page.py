@@ -49,7 +49,7 @@ LONG_NAME = re.compile(r'<th scope="row">(?=[^<]{15,}<)')
 #: A power of ten as text has it, whose digits would come from two faces; what no line may break.
 POWER = re.compile("(?<=10)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "−0123456789")
-WHOLE = re.compile(r"\b\d+(?:-\d+){2,4}\b(?!-)|\bMNIST-1D\b")
+WHOLE = re.compile(r"\b\d+(?:-\d+){2,4}\b(?!-)|\bMNIST-1D\b|\|γ\|")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
 RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)(?: at [\d.]+)?$")
 #: A space between a number and what belongs to it, its unit or its name; no line ends there.
@@ -66,10 +66,9 @@ VERBATIM = re.compile(
     r"(<(?:pre|code|script|math|figcaption)\b.*?</(?:pre|code|script|math|figcaption)>|<[^>]*>)",
     re.DOTALL,
 )
-#: Code within a line, short enough for the next line; and a block of code.
-SHORT_CODE = re.compile(
-    r'(<code class="[^"]*literal[^"]*)"(?=>(?:<span class="pre">)?[^<]{1,16}<)'
-)
+#: Code within a line, and its letters up to which the next line takes all of it; a block of code.
+INLINE_CODE = re.compile(r'(<code class="[^"]*literal[^"]*)("[^>]*>)(.*?)(?=</code>)', re.DOTALL)
+SHORT_CODE = 24
 CODE = re.compile(r'<div class="highlight">(<pre>.*?</pre>)', re.DOTALL)
 #: So many columns are as wide as the text.
 COLUMNS = 66
@@ -147,7 +146,7 @@ def mend_roles(
             part if part.startswith("<") else _set(part)
             for part in VERBATIM.split(context["body"])
         )
-        context["body"] = SHORT_CODE.sub(r'\1 together"', context["body"])
+        context["body"] = INLINE_CODE.sub(_code_in_line, context["body"])
         context["body"] = CODE.sub(_code, context["body"])
         for attribute in (
             ' role="doc-biblioentry"',
@@ -173,6 +172,14 @@ def _code(block: re.Match[str]) -> str:
         if longest <= COLUMNS
         else block[0].replace("highlight", "highlight long-lines", 1)
     )
+
+
+def _code_in_line(code: re.Match[str]) -> str:
+    """Return code in which a line breaks behind an underscore, if it breaks at all."""
+    start, middle, words = code.groups()
+    if len(html.unescape(re.sub("<[^>]*>", "", words))) <= SHORT_CODE:
+        return f"{start} together{middle}{words}"
+    return start + middle + re.sub(r"_(?=[a-z])(?![^<]*>)", "_<wbr>", words)
 
 
 def _cell(cell: re.Match[str]) -> str:
