@@ -417,7 +417,7 @@ def show_lists(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             items = nodes.bullet_list(classes=["exercise-list"])
             for entry in entries:
                 items += _item(app, docname, page, entry)
-            found.append(section_of(page, link, items))
+            found.append(section_of(app.env, docname, page, link, items))
         place.replace_self(found)
 
 

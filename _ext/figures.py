@@ -235,7 +235,7 @@ def list_experiments(app: Sphinx, doctree: nodes.document, docname: str) -> None
                 title = full_title(app.env, page)
                 link = nodes.reference("", title, internal=True, refuri=address)
                 entries = (nodes.raw("", _entry(card, found), format="html") for card in found)
-                shown.append(section_of(page, link, *entries))
+                shown.append(section_of(app.env, docname, page, link, *entries))
         place.replace_self(shown or [nodes.paragraph("", "No page has a card yet.")])
 
 

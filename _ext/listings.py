@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.environment import BuildEnvironment
 
 
@@ -13,7 +14,17 @@ def full_title(env: BuildEnvironment, page: str) -> str:
     return f"{number} {title}".strip()
 
 
-def section_of(page: str, link: nodes.reference, *content: nodes.Node) -> nodes.section:
-    """Return what a page has, under a heading that leads there."""
-    name = page.rpartition("/")[2]
-    return nodes.section("", nodes.title("", "", link), *content, ids=[f"of-{name}"])
+def section_of(
+    env: BuildEnvironment, docname: str, page: str, link: nodes.reference, *content: nodes.Node
+) -> nodes.section:
+    """Return what a page has, under a heading that leads there, and enter it in the contents."""
+    anchor = f"of-{page.rpartition('/')[2]}"
+    own = env.tocs[docname][0]
+    if len(own) == 1:
+        own += nodes.bullet_list()
+    if not any(found["anchorname"] == f"#{anchor}" for found in own[1].findall(nodes.reference)):
+        entry = nodes.reference(
+            "", link.astext(), internal=True, refuri=docname, anchorname=f"#{anchor}"
+        )
+        own[1] += nodes.list_item("", addnodes.compact_paragraph("", "", entry))
+    return nodes.section("", nodes.title("", "", link), *content, ids=[anchor])
