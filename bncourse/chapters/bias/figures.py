@@ -63,7 +63,7 @@ def draw_reading(ax: Axes, reading: Reading, window: tuple[float, float]) -> Non
     ticks = np.arange(np.ceil((low - reading.zero) / reading.unit), 1e3)
     ticks = ticks[reading.zero + ticks * reading.unit <= high]
     # A label wherever there is room for one.
-    every = max(1, round((high - low) / 17 / reading.unit))
+    every = int(np.ceil((high - low) / 17 / reading.unit))
     for tick in ticks:
         x = reading.zero + tick * reading.unit
         ax.plot([x, x], [-0.12, 0.12], color=WITH, linewidth=2.6 if tick == 0 else 1.2)

@@ -109,9 +109,9 @@ def ratios(found: Comparison) -> FigureWithWords:
     )
 
     def narrow(figure: Figure) -> None:
-        figure.set_figheight(figure.get_figheight() + 0.13 * len(found.outcomes))
+        figure.set_figheight(figure.get_figheight() + 0.2 * len(found.outcomes))
         (ax,) = figure.axes
         for place, text in enumerate(ax.texts):
-            text.set(text=fill(text.get_text(), 64), y=place - 0.17, va="bottom")
+            text.set(text=fill(text.get_text(), 60), y=place - 0.16, va="bottom")
 
     return FigureWithWords(figure, words, found.card, narrow)

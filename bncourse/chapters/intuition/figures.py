@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
+from matplotlib.patches import Patch
 
 from bncourse.arrays import Floats
 from bncourse.chapters.intuition import landscape
@@ -94,9 +94,10 @@ def shift_smoothness_steps(
     FigureWithWords
     """
     rows = {"tanh, standardised": STANDARDISED, "tanh": RAW}
+    short = {STANDARDISED: STANDARDISED, RAW: "raw pixels"}
     said = []
     with style():
-        figure, axes = new_figure(7.2, 6.2, 2, 3)
+        figure, axes = new_figure(6.4, 7.0, 3, 2, height_ratios=[6, 6, 2.6])
         for k, (network, inputs) in enumerate(rows.items()):
             sides = (False, True)
             moves = [shifted.values[network, 0.1, bn] for bn in sides]
@@ -114,7 +115,7 @@ def shift_smoothness_steps(
                 ("steps to 90 %", {name: name for name in counts[0]}, counts, ".0f"),
             )
             told = []
-            for ax, (head, shown, pair, form) in zip(axes[k], panels, strict=True):
+            for ax, (head, shown, pair, form) in zip(axes[:, k], panels, strict=True):
                 parts = []
                 highest = max(max(values[key]) for values in pair for key in shown)
                 for row, (key, name) in enumerate(shown.items()):
@@ -139,24 +140,28 @@ def shift_smoothness_steps(
                             f"{middle:{form}}",
                             va="center",
                             color=colour,
-                            fontsize=9,
+                            fontsize=10,
                             fontweight="bold",
                         )
                         middles.append(f"{middle:{form}}")
                     parts.append(f"{name}: {middles[0]} and {middles[1]}")
                 ax.set_xlim(0, 1.4 * highest)
                 ax.set_xticks([])
-                ax.set_yticks(-np.arange(len(shown)), list(shown.values()), fontsize=9)
+                names = list(shown.values()) if k == 0 else [""] * len(shown)
+                ax.set_yticks(-np.arange(len(shown)), names)
                 ax.grid(visible=False)
                 ax.tick_params(axis="y", length=0)
                 shown_head = head.replace("β_eff", r"β$_\mathbf{eff}$")
-                ax.set_title(f"{shown_head},\n{inputs}", fontsize=9.5, pad=5)
+                ax.set_title(f"{shown_head}, {short[inputs]}", fontsize=10.5, pad=5)
                 told.append(f"{head}, {', '.join(parts)}")
             said.append(f"{inputs}: {'; '.join(told)}")
-        for text, place, colour in (("without", 0.36, WITHOUT), ("with batch norm", 0.58, WITH)):
-            figure.supxlabel(" ")
-            figure.text(place, 0.012, text, color=colour, fontweight="bold", ha="center")
-        title(figure, "tanh, rate 0.1: neither shift nor smoothness goes with the steps")
+        arms = {"without batch norm": WITHOUT, "with batch norm": WITH}
+        figure.legend(
+            handles=[Patch(color=colour, label=arm) for arm, colour in arms.items()],
+            loc="outside lower center",
+            ncols=2,
+        )
+        title(figure, "tanh, rate 0.1: steps follow neither shift nor smoothness")
     words = (
         f"The tanh network without and with batch norm, medians. {'. '.join(said)}. Best rates: "
         + join(
@@ -168,15 +173,7 @@ def shift_smoothness_steps(
         )
     )
 
-    def narrow(figure: Figure) -> None:
-        # A row for each measure, a column for each kind of inputs.
-        grid = GridSpec(3, 2, figure=figure)
-        for place, ax in enumerate(figure.axes):
-            ax.set_subplotspec(grid[place % 3, place // 3])
-            ax.tick_params(labelleft=place < 3)
-        relabelled({"without": {"x": 0.34}, "with batch norm": {"x": 0.62}})(figure)
-
-    return FigureWithWords(figure, words + ".", rates.card, narrow)
+    return FigureWithWords(figure, words + ".", rates.card)
 
 
 #: A loss above this, in nats, is called a plateau: ten classes guessed alike have ln 10 = 2.30.
