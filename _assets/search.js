@@ -71,9 +71,14 @@
     return heading ? [section.id, words(heading)] : [];
   };
 
+  // What a line of text can show of a formula.
+  const SIGNS = { msub: "_", msup: "^", msubsup: "_^", munder: "_", munderover: "_^", mfrac: "/" };
+
   Search.makeSearchSummary = (html, terms, anchor) => {
     const page = new DOMParser().parseFromString(html, "text/html");
     page.querySelectorAll(UNREAD).forEach((element) => element.remove());
+    page.querySelectorAll(Object.keys(SIGNS).join()).forEach((part) =>
+      [...SIGNS[part.localName]].forEach((sign, k) => part.children[k + 1]?.before(sign)));
     const main = page.querySelector(".bd-article") ?? page.body;
     const target = anchor ? main.querySelector(`[id="${CSS.escape(anchor.slice(1))}"]`) : null;
     const stems = [...terms].map((word) => word.toLowerCase());
