@@ -24,8 +24,8 @@
         return at;
       };
     });
-    // The digits of a power would come from two faces.
-    const raised = (words) => words.split(/([⁻⁰¹²³⁴-⁹]+)/).map((part, k) => {
+    // The digits of a power of ten would come from two faces.
+    const raised = (words) => words.split(/(?<=10)([⁻⁰¹²³⁴-⁹]+)/).map((part, k) => {
       if (k % 2 === 0) return part;
       const power = document.createElement("sup");
       power.textContent = part.normalize("NFKC");
@@ -43,6 +43,7 @@
     // JupyterLab moves between cells on arrow keys; here they move the control.
     box.addEventListener("keydown", (event) => event.stopPropagation());
     box.hidden = false;
+    caption.replaceChildren(...raised(caption.textContent));
     show();
   });
 })();
