@@ -120,3 +120,46 @@ def test_a_row_keeps_its_name_where_its_numbers_scroll(browser, server, width):
         }""")
         assert bool(moved) is (width == 360)
         assert all(left > -1 for left in moved), moved
+
+
+@pytest.mark.parametrize("width", [360, 1366])
+def test_a_note_stands_beside_its_paragraph_or_behind_the_sentence(browser, server, width):
+    with Visit(browser, f"{server}/book/01-motivation.html", width=width) as visit:
+        places = visit.page.evaluate(
+            """() => [...document.querySelectorAll(".noted")]
+              .filter((held) => held.checkVisibility() || held.firstElementChild.checkVisibility())
+              .map((held) => [...held.children].map((e) => e.getBoundingClientRect().toJSON()))"""
+        )
+    assert len(places) >= 3
+    for note, *blocks in places:
+        if width == 360:
+            assert all(note["top"] >= block["bottom"] for block in blocks)
+        else:
+            assert note["left"] > blocks[0]["right"] + 20
+            # A little lower where the margin holds the signs of claims as well.
+            assert -20 < note["top"] - blocks[0]["top"] < 100
+
+
+def test_the_rows_of_a_stacked_table_share_their_columns(browser, server):
+    with Visit(browser, f"{server}/book/05-intuition.html", width=360) as visit:
+        tables = visit.page.evaluate(
+            """() => [...document.querySelectorAll(".results.named")]
+              .filter((box) => box.checkVisibility())
+              .map((box) => [...box.querySelectorAll("tr")].map((row) =>
+                [...row.children].slice(1).map((cell) => cell.getBoundingClientRect().left)))"""
+        )
+    assert len(tables) >= 4
+    for head, *rows in tables:
+        assert all(row == pytest.approx(head, abs=0.5) for row in rows)
+
+
+@pytest.mark.parametrize("page", ["notation", "before", "02-algorithm"])
+def test_short_code_stays_on_one_line(browser, server, page):
+    with Visit(browser, f"{server}/book/{page}.html", width=360) as visit:
+        lines = visit.page.evaluate(
+            """() => [...document.querySelectorAll("code.literal")]
+              .filter((e) => e.checkVisibility() && e.textContent.length <= 24)
+              .map((e) => [e.textContent, e.getClientRects().length])"""
+        )
+    assert len(lines) > 2
+    assert [text for text, count in lines if count > 1] == []

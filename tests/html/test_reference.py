@@ -97,3 +97,12 @@ def test_each_entry_of_the_bibliography_has_an_address_of_its_own():
         assert "://" not in plain(entry)
     cited = dict(entries)["ioffe2015batch"]
     assert re.search(r"Cited in .*02-algorithm\.html#", cited)
+
+
+@pytest.mark.parametrize("name", ["exercises", "experiments"])
+def test_the_contents_lead_to_each_page_of_a_list(name):
+    text = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")
+    contents = re.search(r'<nav id="pst-page-toc-nav".*?</nav>', text, re.DOTALL)[0]
+    sections = re.findall(r'<section id="(of-[^"]+)"', text)
+    assert len(sections) > 15
+    assert re.findall(r'href="#(of-[^"]+)"', contents) == sections
