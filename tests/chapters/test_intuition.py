@@ -296,6 +296,17 @@ def judged(**changes):
     result = runs.verdicts(
         {"scale": 3, "stability": "?", "smoothness": 2},
         runs.HalvesByRate(halved, [], CARD),
+        runs.Rounder(
+            {
+                (kind, inputs, rate): [steps + 1 / rate]
+                for kind in ("ReLU", "tanh")
+                for inputs, steps in (
+                    {runs.VARYING: 15.0, runs.WHITENED: 33.0} | changes.get("bowls", {})
+                ).items()
+                for rate in (0.3, 1.0)
+            },
+            CARD,
+        ),
         measured,
         gradient_shifts(0.1, changes.get("shift", 0.2)),
         runs.Shaken(
@@ -318,6 +329,7 @@ def test_the_verdicts_follow_the_results():
     assert not any(word == "open" for word in as_found)
     for k, changes in (
         (0, {"halved": {runs.SUBTRACTION: 30.0}}),
+        (0, {"bowls": {runs.WHITENED: 14.0}}),
         (1, {"shook": {"batch norm, shaken, level 1": (0.66, [48.0, 30.0])}}),
         (1, {"shift": 0.05}),
         (2, {"smoother": {"loss 0.5, η 1": 4.0}}),
@@ -331,7 +343,7 @@ def test_the_verdicts_follow_the_results():
 
 def test_a_ranking_needs_each_reason():
     with pytest.raises(ValueError, match="scale"):
-        runs.verdicts({"scale": 1}, *[None] * 7)
+        runs.verdicts({"scale": 1}, *[None] * 8)
 
 
 def test_what_is_told_of_seeds():
@@ -699,3 +711,13 @@ def test_with_shortcuts_depth_hardly_matters_and_without_it_does():
 
     assert first("batch norm", 60) > 1000 * first("batch norm", 15)
     assert first("batch norm, shortcuts", 60) < 10 * first("batch norm, shortcuts", 15)
+
+
+def test_a_round_first_bowl_trains_no_faster():
+    steps = runs.rounder().steps
+    for (kind, inputs, rate), found in steps.items():
+        if inputs == runs.WHITENED:
+            assert np.median(found) >= np.median(steps[kind, runs.VARYING, rate])
+    spread = np.linalg.eigvalsh(np.cov(runs.inputs_of(runs.WHITENED).x_train.T))
+    assert spread[-52:] == pytest.approx(np.full(52, spread[-1]), rel=1e-3)
+    assert spread[:-52] == pytest.approx(np.zeros(12), abs=1e-6)

@@ -410,7 +410,7 @@ def sorted_batches(measured: Sorted) -> FigureWithWords:
         ax.set_yticks(range(len(ticks)), ticks)
         ax.set_xlim(0, 2.9)
         ax.set_ylim(-0.5, len(ticks) - 0.4)
-        ax.set_xlabel("mean loss of the ninth epoch, in nats")
+        ax.set_xlabel("mean loss of the ninth epoch")
         ax.grid(visible=False, axis="y")
         ax.text(0.3, 3.86, "without", color=WITHOUT, fontweight="bold", va="center")
         ax.text(0.3, 4.14, "with batch norm", color=WITH, fontweight="bold", va="center")
