@@ -191,7 +191,7 @@ class LedgerDirective(LedgerText):
 
     def in_our_words(self, claim: dict[str, Any]) -> list[nodes.Node]:
         """Return what the claim is about; a slip, which has a quotation, needs no more words."""
-        if claim["verdict"] == "slip":
+        if claim["verdict"] == "slip" and claim["quotes"]:
             return []
         words = _inline(self.myst(claim["claim"]))
         if "formula" in claim:

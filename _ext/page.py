@@ -49,7 +49,10 @@ LONG_NAME = re.compile(r'<th scope="row">(?=[^<]{15,}<)')
 #: A power of ten as text has it, whose digits would come from two faces; what no line may break.
 POWER = re.compile("(?<=10)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "−0123456789")
-WHOLE = re.compile(r"\b\d+(?:-\d+){2,4}\b(?!-)|\bMNIST-1D\b|\|γ\|")
+WHOLE = re.compile(
+    r"\b\d+(?:-\d+){2,4}\b(?!-)|\bMNIST-1D\b|\|γ\||\{\d+, \d+\}|\b\d[\d.]*–\d[\d.]*\b"
+)
+INDEX = re.compile(r"\b([zβ])_(norm|eff)\b")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
 RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)(?: at [\d.]+)?$")
 #: A space between a number and what belongs to it, its unit or its name; no line ends there.
@@ -57,6 +60,7 @@ TOGETHER = re.compile(
     r"(?<=\d) (?=%)|(?<=\d) (?=[×·] \d)|(?<=[×·]) (?=\d)|(?<=\bh) (?=\d)"
     r"|(?<=\b[dmg]) (?=[=−])|(?<=\b[dm] −) (?=\d)"
     r"|(?<=\d) (?=(?:ms|µs|MB|KB|min|h|s)\b)|(?<=[λαβγδημσε]) (?==)|(?<==) (?=[−\d])"
+    r"|(?<=\d) (?=× He\b)|(?<=\d ×) (?=He\b)|(?<=\b[Uu]nit) (?=\d)|(?<=\b[Ll]ayer) (?=\d)"
     r"|(?<=\b[Cc]hapter) (?=\d)|(?<=\b[Pp]age) (?=\d)|(?<=\b[Rr]ate) (?=\d)|(?<=\b[Bb]ug) (?=\d)"
 )
 #: As cards and tables of results have it; the text's own are curved already.
@@ -160,6 +164,7 @@ def _set(text: str) -> str:
     """Return words as they are set: with spaces that hold, curved apostrophes, raised powers."""
     text = TOGETHER.sub("\u00a0", APOSTROPHE.sub("’", text))
     text = POWER.sub(lambda found: f"<sup>{found[1].translate(PLAIN)}</sup>", text)
+    text = INDEX.sub(r"\1<sub>\2</sub>", text)
     return WHOLE.sub(r'<span class="together">\g<0></span>', text)
 
 
@@ -179,7 +184,7 @@ def _code_in_line(code: re.Match[str]) -> str:
     start, middle, words = code.groups()
     if len(html.unescape(re.sub("<[^>]*>", "", words))) <= SHORT_CODE:
         return f"{start} together{middle}{words}"
-    return start + middle + re.sub(r"_(?=[a-z])(?![^<]*>)", "_<wbr>", words)
+    return start + middle + re.sub(r"(?<=[a-z0-9])_(?=[a-z])(?![^<]*>)", "_<wbr>", words)
 
 
 def _cell(cell: re.Match[str]) -> str:

@@ -157,6 +157,8 @@ def describe(values: Sequence[Any]) -> str:
     ('0 to 3', '0.1, 1', 'with, without')
     >>> describe([0.001, 0.01, 0.1, 1.0, 10.0])
     '0.001 to 10 (5 values)'
+    >>> describe(["batch norm", "batch norm, shaken"])
+    'batch norm; batch norm, shaken'
     """
     if len(values) > 2 and all(type(v) is int for v in values):
         low, high = min(values), max(values)
@@ -164,4 +166,5 @@ def describe(values: Sequence[Any]) -> str:
             return f"{low} to {high}"
     if len(values) > 4 and all(isinstance(v, int | float) for v in values):
         return f"{min(values):g} to {max(values):g} ({len(values)} values)"
-    return ", ".join(f"{v:.3g}" if isinstance(v, float) else WORDS.get(v, str(v)) for v in values)
+    words = [f"{v:.3g}" if isinstance(v, float) else WORDS.get(v, str(v)) for v in values]
+    return ("; " if any("," in word for word in words) else ", ").join(words)

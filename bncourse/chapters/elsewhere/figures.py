@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bncourse.chapters.elsewhere.runs import Comparison, two_digits
 from bncourse.data import Digits
 from bncourse.display import FigureWithWords
-from bncourse.display.style import CARD, GREEN, GREY, INK, join, new_figure, style, title
+from bncourse.display.style import GREEN, GREY, INK, join, new_figure, style, title
 
 __all__ = ["examples", "ratios"]
 
@@ -73,7 +73,9 @@ def ratios(found: Comparison) -> FigureWithWords:
     )
     with style():
         figure, ax = new_figure(6.4, 0.38 * len(found.outcomes) + 1.2)
-        ax.axvline(1.0, color=GREY, linewidth=1)
+        # Light, and behind the sentences, which cross it.
+        ax.axvline(1.0, color="#d8d5cc", linewidth=1.5, zorder=0)
+        ax.spines["left"].set_visible(False)
         for place, outcome in enumerate(found.outcomes):
             digits, mnist1d = outcome.digits.ratio, outcome.mnist1d.ratio
             ax.plot([digits, mnist1d], [place, place], color=GREY, linewidth=1)
@@ -86,7 +88,6 @@ def ratios(found: Comparison) -> FigureWithWords:
                 transform=ax.get_yaxis_transform(),
                 fontsize=9,
                 va="center",
-                bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1},
             )
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter("{x:,.0f}")

@@ -33,7 +33,7 @@ def draw_ema_lab(
         at = np.arange(1, steps + 1)
         gap = np.full((RUNS, 1), np.nan)  # all runs are one line, which is drawn faster
         lines = np.hstack([runs, gap]).ravel()
-        ax.plot(np.tile([*at, np.nan], RUNS), lines, color="#cfcdc6", lw=0.8, antialiased=False)
+        ax.plot(np.tile([*at, np.nan], RUNS), lines, color="#a9a59b", lw=0.8, antialiased=False)
         ax.axhline(TRUE_VARIANCE, color=INK, linewidth=1, linestyle=":")
         ax.plot(at, expected, color=PURPLE, linewidth=2.0, antialiased=False)
         ax.set_ylim(0, 20)

@@ -1575,7 +1575,7 @@ def verdicts(
             "It allows larger rates",
             "",
             f"ReLU, standardised: {without:g} steps without, {same:g} with it at the same rate, "
-            f"{own:g} at its best. At rate 0.5 {plain_half:g} and {normed_half:g}.",
+            f"{own:g} at its best. At rate 0.5: {plain_half:g} and {normed_half:g}.",
             "some of it, in this network" if partly else "open",
             "If batch norm saved nothing at any rate at which the plain network trains.",
         ],
@@ -1583,7 +1583,7 @@ def verdicts(
             "It tunes the rate by itself",
             "",
             f"Accuracy at rate 5: {at_five[0]:.2f} free, {at_five[1]:.2f} held at the start's "
-            f"length, {at_five[2]:.2f} at the end's; at rate 3 {at_three[0]:.2f} and "
+            f"length, {at_five[2]:.2f} at the end's; at rate 3: {at_three[0]:.2f} and "
             f"{at_three[1]:.2f}.",
             "moves the edge" if at_five[0] - at_five[1] > 0.3 else "open",
             "If weights held at their first length trained more slowly at 0.1, too.",
