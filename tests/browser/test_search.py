@@ -69,6 +69,11 @@ def test_an_excerpt_begins_and_ends_with_a_word_of_the_page(browser, server, wor
                 const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
                 page.querySelectorAll('annotation, .headerlink, script, style, button')
                   .forEach((element) => element.remove());
+                const signs = {msub: '_', msup: '^', msubsup: '_^', munder: '_',
+                  munderover: '_^', mfrac: '/'};
+                page.querySelectorAll(Object.keys(signs).join()).forEach((part) =>
+                  [...signs[part.localName]].forEach((sign, k) =>
+                    part.children[k + 1].before(sign)));
                 page.querySelectorAll('p, li, dt, dd, td, th, pre, summary, figcaption')
                   .forEach((element) => { element.prepend(' '); element.append(' '); });
                 return page.body.textContent.replace(/\\s+/g, ' ');
