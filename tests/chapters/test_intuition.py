@@ -296,15 +296,16 @@ def judged(**changes):
     result = runs.verdicts(
         {"scale": 3, "stability": "?", "smoothness": 2},
         runs.HalvesByRate(halved, [], CARD),
-        runs.Rounder(
+        runs.HalvesByRate(
             {
-                (kind, inputs, rate): [steps + 1 / rate]
+                (kind, inputs, runs.NOTHING, rate): [steps + 1 / rate]
                 for kind in ("ReLU", "tanh")
                 for inputs, steps in (
                     {runs.VARYING: 15.0, runs.WHITENED: 33.0} | changes.get("bowls", {})
                 ).items()
-                for rate in (0.3, 1.0)
+                for rate in runs.HALF_RATES
             },
+            [],
             CARD,
         ),
         measured,
@@ -715,9 +716,9 @@ def test_with_shortcuts_depth_hardly_matters_and_without_it_does():
 
 def test_a_round_first_bowl_trains_no_faster():
     steps = runs.rounder().steps
-    for (kind, inputs, rate), found in steps.items():
+    for (kind, inputs, behind, rate), found in steps.items():
         if inputs == runs.WHITENED:
-            assert np.median(found) >= np.median(steps[kind, runs.VARYING, rate])
+            assert np.median(found) >= np.median(steps[kind, runs.VARYING, behind, rate])
     spread = np.linalg.eigvalsh(np.cov(runs.inputs_of(runs.WHITENED).x_train.T))
     assert spread[-52:] == pytest.approx(np.full(52, spread[-1]), rel=1e-3)
     assert spread[:-52] == pytest.approx(np.zeros(12), abs=1e-6)

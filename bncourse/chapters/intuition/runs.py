@@ -1468,7 +1468,7 @@ class Verdicts:
 def verdicts(
     ranking: Mapping[str, int | str],
     halved: HalvesByRate,
-    rounded: Rounder,
+    rounded: HalvesByRate,
     descended: Descents,
     shifted: GradientShifts,
     shook: Shaken,
@@ -1499,14 +1499,11 @@ def verdicts(
             merge({name: list(values) for name, values in result.card.settings.items()})
 
     arms = (NOTHING, DIVISION, ROOT_MEAN_SQUARE, SUBTRACTION, BOTH)
-    raw = [
-        float(np.median(halved.steps["ReLU", RAW, arm, halved.best("ReLU", RAW, arm)]))
-        for arm in arms
-    ]
+    raw = [halved.fewest("ReLU", RAW, arm) for arm in arms]
     _, half, _, other, both = raw
     by_the_mean = other - both < 0.25 * (half - both)
     long, round_ = (
-        {kind: rounded.fewest(kind, inputs) for kind in ("ReLU", "tanh")}
+        {kind: rounded.fewest(kind, inputs, NOTHING) for kind in ("ReLU", "tanh")}
         for inputs in (VARYING, WHITENED)
     )
     no_gain = all(round_[kind] > long[kind] for kind in long)
@@ -1663,44 +1660,6 @@ ROUND = StoredRun(
     tolerance=12.0,
 )
 
-
-@dataclass(frozen=True)
-class Rounder:
-    """Steps to 90 % without batch norm, on pixels whose bowl is long and on those whose is round.
-
-    Attributes
-    ----------
-    steps : dict of (str, str, float) to list of float
-        By activation, `VARYING` or `WHITENED`, and the rate: one value a seed.
-    card : Card
-    """
-
-    steps: dict[tuple[str, str, float], list[float]]
-    card: Card | None = None
-
-    def fewest(self, activation: str, inputs: str) -> float:
-        """Return the lowest median over the rates."""
-        return min(
-            float(np.median(steps))
-            for (kind, pixels, _), steps in self.steps.items()
-            if (kind, pixels) == (activation, inputs)
-        )
-
-
-@measured(
-    question="Does a network train faster when its first layer's bowl is round?",
-    control="The same weights and batches on the same pixels, standardised but not whitened.",
-    mode="Test accuracy with the statistics of the whole test set as one batch, after every step.",
-)
-def rounder(seeds: Sequence[int] | None = None) -> Rounder:
-    """Return the stored runs."""
-    found: dict[tuple[str, str, float], list[float]] = {}
-    for run in ROUND.load(seeds).runs:
-        s = run.settings
-        found.setdefault((s["activation"], s["inputs"], s["rate"]), []).append(run.result)
-    return Rounder(found)
-
-
 #: When the gradient shift is averaged: over first steps, or while the batch's loss is in a band.
 WINDOWS = ("steps 1 to 10", "steps 1 to 60", "1.5 to 1 nat", "1 to 0.5 nat")
 
@@ -1816,6 +1775,11 @@ class HalvesByRate:
             key=lambda rate: (np.median(self.steps[activation, inputs, behind, rate]), rate),
         )
 
+    def fewest(self, activation: str, inputs: str, behind: str) -> float:
+        """Return the median of the steps at the best rate."""
+        rate = self.best(activation, inputs, behind)
+        return float(np.median(self.steps[activation, inputs, behind, rate]))
+
     def told(self, activation: str, inputs: str, behind: str) -> str:
         """Return the steps at the best rate, and that rate."""
         rate = self.best(activation, inputs, behind)
@@ -1852,6 +1816,21 @@ def halves_by_rate(seeds: Sequence[int] | None = None) -> HalvesByRate:
         elif "gain" in s:
             sigmoid.setdefault((s["behind"], s["rate"], s["gain"]), []).append(run.result)
     return HalvesByRate(found, [(*key, steps) for key, steps in sigmoid.items()])
+
+
+@measured(
+    question="Does a network train faster when its first layer's bowl is round?",
+    control="The same weights and batches on the same pixels, standardised but not whitened.",
+    mode="Test accuracy with the statistics of the whole test set as one batch, after every step.",
+)
+def rounder(seeds: Sequence[int] | None = None) -> HalvesByRate:
+    """Return the stored runs on pixels whose bowl is long, and on those whose is round."""
+    found: dict[tuple[str, str, str, float], list[float]] = {}
+    for run in ROUND.load(seeds).runs:
+        s = run.settings
+        key = s["activation"], s["inputs"], s["behind"], s["rate"]
+        found.setdefault(key, []).append(run.result)
+    return HalvesByRate(found, [])
 
 
 @dataclass(frozen=True)
