@@ -477,6 +477,6 @@ def boxes(examples: int, channels: int, places: int, groups: int) -> FigureWithW
             ax.set_title(f"{name}: {rulers} rulers", fontsize=11)
             numbers = examples * channels * places // rulers
             told.append(f"{rulers} rulers of {numbers} numbers with {name}")
-        title(figure, "Batch norm's boxes stand upright, the others lie within an image")
+        title(figure, "Batch norm’s boxes stand upright, the others lie within an image")
     words = f"{examples} images of {channels} channels and {places} places: {join(told)}."
     return FigureWithWords(figure, words)

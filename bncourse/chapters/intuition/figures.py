@@ -296,7 +296,7 @@ def fifty_layers(depth: Depth) -> FigureWithWords:
         falls = "falls to\n" + magnitude(depth.first_to_last("sigmoid"))
         ax.text(34, 2e-6, falls, fontsize=9.5)
         ax.legend(loc="lower left", fontsize=9.5, handlelength=2.6)
-        title(figure, "Batch norm saves the sigmoid's gradients and blows up ReLU's")
+        title(figure, "Batch norm saves the sigmoid’s gradients and blows up ReLU’s")
     words = (
         "Factor per layer towards the input, over 50 layers at the start: "
         + join([f"{depth.growth(name):.2f} with {name}" for name in drawn])
@@ -642,7 +642,7 @@ def depth_growth(profiles: Profiles) -> FigureWithWords:
                 )
         axes[0].set_ylim(1e-33, 1e4)
         axes[0].set_ylabel("‖∂J/∂w‖ over that of the last layer")
-        title(figure, "Batch norm saves the sigmoid's gradients, and blows up ReLU's")
+        title(figure, "Batch norm saves the sigmoid’s gradients, and blows up ReLU’s")
     first = profiles.first_to_last("ReLU, batch norm")
     words = (
         f"Growth of the gradient per layer towards the input, median of {len(first)} seeds: "

@@ -34,7 +34,7 @@ KINDS = {
     "all": "all three",
     "slow 30": "slow shift, 30 steps",
     "slow 100": "slow shift, 100 steps",
-    "own shift": "shift, in the unit's own sd",
+    "own shift": "shift, in the unit’s own sd",
 }
 
 

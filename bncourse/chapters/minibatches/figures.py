@@ -299,15 +299,15 @@ def wobble(measured: Wobble) -> FigureWithWords:
         label_line(ax, line, "2σ⁴/m", offset=(6, 0))
         ax.loglog(m, mean, "o", color=GREEN)
         ax.loglog(m, variance, "s", color=PURPLE)
-        ax.annotate("the batch's mean", (m[0], 0.16 / m[0]), color=GREEN)
-        ax.annotate("the batch's variance", (m[2], 2.6 / m[2]), color=PURPLE)
+        ax.annotate("the batch’s mean", (m[0], 0.16 / m[0]), color=GREEN)
+        ax.annotate("the batch’s variance", (m[2], 2.6 / m[2]), color=PURPLE)
         ax.minorticks_off()
         ax.set_xticks(m, [f"{size:.0f}" for size in m])
         ax.set_xlim(m[0] / 1.6, m[-1] * 2.2)
         ax.set_yticks((0.01, 0.1, 1.0), ("0.01", "0.1", "1"))
         ax.set_xlabel("examples in the batch, m")
         ax.set_ylabel("mean square, in σ² and in σ⁴")
-        title(figure, "The batch's mean scatters like σ²/m")
+        title(figure, "The batch’s mean scatters like σ²/m")
     slope = float(np.polyfit(np.log(m), np.log(mean), 1)[0])
     at = measured.sizes.index(60) if 60 in measured.sizes else len(m) // 2
     words = (
@@ -316,7 +316,7 @@ def wobble(measured: Wobble) -> FigureWithWords:
         f"and the variance by {np.sqrt(variance[at]):.2f} of itself; the formulas say "
         f"{m[at] ** -0.5:.2f} and {(2 / m[at]) ** 0.5:.2f}."
     )
-    labels = {"the batch's mean": {"position": (m[0], 0.06 / m[0])}}
+    labels = {"the batch’s mean": {"position": (m[0], 0.06 / m[0])}}
     return FigureWithWords(figure, true_minus(words), measured.card, relabelled(labels))
 
 

@@ -160,7 +160,7 @@ def cures(result: Cures) -> FigureWithWords:
     with style():
         figure, axes = new_figure(6.4, 3.3, 1, 3, sharey=True)
         for ax, values, text in (
-            (axes[0], [arm.ratio for arm in arms], "λmax over the next"),
+            (axes[0], [arm.ratio for arm in arms], r"$\lambda_\mathrm{max}$ over the next"),
             (axes[1], [arm.safe for arm in arms], "steps, rate 1/L"),
             (axes[2], [arm.best for arm in arms], "steps, best rate"),
         ):
