@@ -74,6 +74,15 @@
   // What a line of text can show of a formula.
   const SIGNS = { msub: "_", msup: "^", msubsup: "_^", munder: "_", munderover: "_^", mfrac: "/" };
 
+  // Sphinx marks the stem of a word; the mark goes on to the word's end.
+  const widen = (mark) => {
+    const rest = mark.nextSibling;
+    const end = rest?.nodeType === Node.TEXT_NODE ? rest.data.match(/^[\p{Letter}\p{Number}_]+/u) : null;
+    if (!end) return;
+    mark.append(end[0]);
+    rest.deleteData(0, end[0].length);
+  };
+
   Search.makeSearchSummary = (html, terms, anchor) => {
     const page = new DOMParser().parseFromString(html, "text/html");
     page.querySelectorAll(UNREAD).forEach((element) => element.remove());
@@ -95,16 +104,17 @@
     }
     summary.append(found.block.matches("pre") ? line(found.block, stems) : cut(found.text, stems));
     const [id, name] = address(found.block);
-    if (id && (meaning || !anchor))
-      // It stands in the list by then, below the link to its page.
-      queueMicrotask(() => {
-        const link = document.createElement("a");
-        const page = summary.parentElement.querySelector("a").getAttribute("href").split("#")[0];
-        link.href = `${page}#${id}`;
-        link.textContent = name;
-        link.className = "context-section";
-        summary.before(link);
-      });
+    // It stands in the list by then, below the link to its page, with its words marked.
+    queueMicrotask(() => {
+      summary.querySelectorAll(".highlighted").forEach(widen);
+      if (!id || (anchor && !meaning)) return;
+      const link = document.createElement("a");
+      const page = summary.parentElement.querySelector("a").getAttribute("href").split("#")[0];
+      link.href = `${page}#${id}`;
+      link.textContent = name;
+      link.className = "context-section";
+      summary.before(link);
+    });
     return summary;
   };
 

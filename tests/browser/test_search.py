@@ -84,6 +84,18 @@ def test_an_excerpt_begins_and_ends_with_a_word_of_the_page(browser, server, wor
             assert re.search(rf"(?<!\w){re.escape(inside)}(?!\w)", page), said
 
 
+def test_a_mark_ends_where_its_word_ends(browser, server):
+    with Visit(browser, f"{server}/search.html?q=normalised+layers") as visit:
+        finished(visit)
+        excerpts(visit)
+        marked = visit.page.evaluate(
+            """() => [...document.querySelectorAll("p.context .highlighted")]
+              .map((mark) => [mark.textContent, mark.nextSibling?.textContent ?? ""])"""
+        )
+    assert len(marked) > 5
+    assert [mark for mark, rest in marked if re.match(r"\w", rest)] == []
+
+
 def test_an_excerpt_leads_to_its_section(browser, server):
     with Visit(browser, f"{server}/{QUERY}") as visit:
         finished(visit)
