@@ -51,8 +51,9 @@ POWER = re.compile("(?<=10)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "−0123456789")
 WHOLE = re.compile(
     r"\b\d+(?:-\d+){2,4}\b(?!-)|\bMNIST-1D\b|\|γ\||\{\d+, \d+\}|\b\d[\d.]*–\d[\d.]*\b"
+    r"|\[\d+, \d+[\])]"
 )
-INDEX = re.compile(r"\b([zβ])_(norm|eff)\b")
+INDEX = re.compile(r"\b([zβλ])_?(norm|eff|max)\b")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
 RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)(?: at [\d.]+)?$")
 #: A space between a number and what belongs to it, its unit or its name; no line ends there.
@@ -62,6 +63,7 @@ TOGETHER = re.compile(
     r"|(?<=\d) (?=(?:ms|µs|MB|KB|min|h|s)\b)|(?<=[λαβγδημσε]) (?==)|(?<==) (?=[−\d])"
     r"|(?<=\d) (?=× He\b)|(?<=\d ×) (?=He\b)|(?<=\b[Uu]nit) (?=\d)|(?<=\b[Ll]ayer) (?=\d)"
     r"|(?<=\b[Cc]hapter) (?=\d)|(?<=\b[Pp]age) (?=\d)|(?<=\b[Rr]ate) (?=\d)|(?<=\b[Bb]ug) (?=\d)"
+    r"|(?<=\bet) (?=al\.)"
 )
 #: As cards and tables of results have it; the text's own are curved already.
 APOSTROPHE = re.compile(r"(?<=\w)(?:'|&#x27;)(?=\w|\s)")
@@ -131,6 +133,14 @@ def name_rows(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         column = next(table.findall(nodes.colspec), None)
         if column is not None and corner is not None and not corner.astext().strip():
             column["stub"] = 1
+
+
+def colour_printed_code(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Colour code that a cell without input prints, so that nothing runs it (the gallery)."""
+    for cell in doctree.findall(nodes.container):
+        if "tag_remove-input" in cell["classes"]:
+            for block in cell.findall(nodes.literal_block):
+                block["language"] = "python"
 
 
 def mend_roles(
@@ -319,6 +329,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # After Sphinx has numbered the chapters.
     app.connect("env-get-updated", number_deeper_pages, priority=900)
     app.connect("doctree-resolved", name_rows)
+    app.connect("doctree-resolved", colour_printed_code)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", help_search)
     app.connect("html-page-context", say_where)
