@@ -202,7 +202,7 @@ def _cell(cell: re.Match[str]) -> str:
     text = cell[1]
     if len(text) <= LONGEST_RANGE and re.search(r"\d", text):
         # A phone sets the range below its number (page.css).
-        text = RANGE.sub(r'<span class="range">\g<0></span>', text)
+        text = RANGE.sub(r'<span class="range">\g<0></span>', text).replace(" to ", " to\u00a0")
         return f'<td class="together">{text}</td>'
     return f'<td class="sentence">{text}</td>' if len(text) >= SHORTEST_SENTENCE else cell[0]
 

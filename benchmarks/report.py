@@ -23,6 +23,8 @@ from bncourse.display.figure import powers
 PAGE = ROOT / "book" / "benchmarks.md"
 TEMPLATE = Path(__file__).with_name("page.md")
 Results = dict[str, Any]
+#: Heads of columns, as Table takes them.
+Heads = dict[str | tuple[str, str], str]
 
 CALLS = (
     "a step makes more than a hundred calls of NumPy on arrays of a few thousand numbers, and at "
@@ -128,7 +130,7 @@ def largest_difference(results: Results) -> float:
     )
 
 
-def _shown(rows: list[list[Any]], columns: dict[str, str], caption: str) -> str:
+def _shown(rows: list[list[Any]], columns: Heads, caption: str) -> str:
     """Return a table as the book's pages show those of results."""
     return f"```{{raw}} html\n{Table(rows, columns, caption).html()}\n```"
 
@@ -153,7 +155,7 @@ def _targets(results: Results) -> str:
             else f"{t.measured / t.limit - 1:.0%} over".replace("%", " %")
         )
         rows.append([t.work, t.other, t.limit, t.measured, verdict])
-    columns = {"work": "", "beside": "", "target": ".2f", "measured": ".2f", "verdict": ""}
+    columns: Heads = {"work": "", "beside": "", "target": ".2f", "measured": ".2f", "verdict": ""}
     return _shown(rows, columns, "Limits on ratios, arrays and seconds, and what was measured.")
 
 
@@ -169,10 +171,10 @@ def _misses(results: Results) -> str:
     )
 
 
-def _networks(entries: list[dict[str, Any]]) -> dict[str, str]:
+def _networks(entries: list[dict[str, Any]]) -> Heads:
     """Return the heads of columns for one network and dtype each."""
-    names = {tuple(COURSE_NET["sizes"]): "course's", tuple(LARGE_NET["sizes"]): "large"}
-    return {f"{names[tuple(e['case']['sizes'])]}, {e['case']['dtype']}": "" for e in entries}
+    names = {tuple(COURSE_NET["sizes"]): "course's network", tuple(LARGE_NET["sizes"]): "large"}
+    return {(names[tuple(e["case"]["sizes"])], e["case"]["dtype"]): "" for e in entries}
 
 
 def _steps(results: Results) -> str:
@@ -221,9 +223,8 @@ def _layers(results: Results) -> str:
                     _spread(ratios[FUSED]) if FUSED in ratios else "not measured",
                 ]
             )
-        columns = dict.fromkeys(
-            ("part", "m × n", "bncourse", "beside the textbook", "beside PyTorch"), ""
-        )
+        columns: Heads = {"part": "", "m × n": "", "bncourse": ""}
+        columns |= {("beside", "the textbook"): "", ("beside", "PyTorch"): ""}
         tables.append(_shown(rows, columns, f"One layer of batch norm in {dtype}."))
     return "\n\n".join(tables)
 
@@ -242,13 +243,9 @@ def _growth(results: Results) -> str:
         for name in (COURSE, FUSED):
             row += [times[name], 1000 * times[name] / (m * n)]
         rows.append(row)
-    columns = {
-        "m × n": "",
-        "bncourse, µs": ",.0f",
-        "ns a number": ".2f",
-        "PyTorch, µs": ",.0f",
-        "ns each": ".2f",
-    }
+    columns: Heads = {"m × n": ""}
+    for name in ("bncourse", "PyTorch"):
+        columns |= {(name, "µs"): ",.0f", (name, "ns a number"): ".2f"}
     return _shown(rows, columns, "Times of forward and backward in float32, and for each number.")
 
 
@@ -271,7 +268,7 @@ def _memory(results: Results) -> str:
         + [e["arrays"][name] for name in (COURSE, TEXTBOOK)]
         for e in results["memory"]
     ]
-    columns = {"batch norm": "", COURSE: ".2f", TEXTBOOK: ".2f"}
+    columns: Heads = {"batch norm": "", COURSE: ".2f", TEXTBOOK: ".2f"}
     return _shown(rows, columns, "Arrays of the size of the batch, at most at once.")
 
 

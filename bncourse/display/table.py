@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from bncourse.display.card import EXACT, Card, Exact, card_html, checked, with_card
@@ -13,10 +14,10 @@ from bncourse.display.figure import powers, true_minus
 
 #: A number as it stands in a cell, and what stands where there is none.
 _NUMBER = re.compile("[\N{MINUS SIGN}-]?[0-9][0-9,.]*( · 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-#: Letters from which on a cell holds a sentence, and a row has a long name.
-_SENTENCE, _LONG_NAME = 60, 26
-#: Columns beside which a long name has no room on a phone; more wouldn't fit without it either.
-_MANY = range(4, 6)
+#: Letters from which on a cell holds a sentence, and those up to which one holds a number.
+_SENTENCE, _SHORT = 60, 24
+#: Letters that stand in one row of a phone, and those that a long name takes of it.
+_ROW, _LONG_NAME = 46, 14
 _MISSING = frozenset({"", "–", "none", "never", "NaN", "nan", "\N{MINUS SIGN}∞"})
 #: β_eff, z_norm, x_k and λmax; a[1]; the name of a function.
 _INDEX = re.compile(r"\b(d?[a-zA-Zα-ω])(?:_|(?=max))([a-z]+)\b(?!_)")
@@ -31,9 +32,10 @@ class Table:
     ----------
     rows : sequence of sequence
         Words and numbers, as many in each row as there are columns.
-    columns : mapping of str to str
+    columns : mapping of str, or of (str, str), to str
         Heads, with the unit in them, to the format of the column's numbers, such as ``".2f"``;
-        an empty format is for words and whole numbers.
+        an empty format is for words and whole numbers. A pair is a head above several columns,
+        and one of its own: ``("rate", "0.1")``.
     caption : str
         What the table shows, in a sentence.
     card : Card, optional
@@ -60,7 +62,7 @@ class Table:
     def __init__(
         self,
         rows: Sequence[Sequence[Any]],
-        columns: Mapping[str, str],
+        columns: Mapping[str, str] | Mapping[str | tuple[str, str], str],
         caption: str,
         card: Card | Exact | None = EXACT,
     ) -> None:
@@ -69,7 +71,9 @@ class Table:
         for row in rows:
             if len(row) != len(columns):
                 raise ValueError(f"rows: expected {len(columns)} cells in each, got {row!r}")
-        self.columns = [powers(head) for head in columns]
+        pairs = [("", head) if isinstance(head, str) else head for head in columns]
+        self.above = [powers(head) for head, _ in pairs]
+        self.columns = [powers(head) for _, head in pairs]
         self.caption = powers(caption)
         self.card = checked(card)
         formats = list(columns.values())
@@ -79,6 +83,12 @@ class Table:
     def __repr__(self) -> str:
         lines = [self.columns, *self.rows]
         widths = [max(len(line[k]) for line in lines) for k in range(len(self.columns))]
+        above = ""
+        for head, columns in self._groups():
+            # A head that is longer than its columns makes the last one wider.
+            own = sum(widths[k] + 2 for k in columns) - 2
+            widths[columns[-1]] += max(0, len(head) - own)
+            above += head.ljust(max(own, len(head)) + 2)
         shown = (
             "  ".join(
                 text.rjust(width) if number else text.ljust(width)
@@ -86,19 +96,47 @@ class Table:
             ).rstrip()
             for line in lines
         )
-        return "\n".join([self.caption, *shown])
+        return "\n".join([self.caption, *([above.rstrip()] if above.strip() else []), *shown])
+
+    def _groups(self) -> list[tuple[str, list[int]]]:
+        """Return each head above columns with their numbers; a column without one is alone."""
+        groups = groupby(range(len(self.columns)), key=lambda k: self.above[k] or k)
+        return [(self.above[first], [first, *rest]) for _, (first, *rest) in groups]
+
+    def _heads(self) -> str:
+        """Return the rows of the table's head: two if heads stand above others."""
+        if not any(self.above):
+            return f"<tr>{''.join(self._head(k) for k in range(len(self.columns)))}</tr>"
+        upper, lower = "", ""
+        for text, columns in self._groups():
+            if text:
+                count = len(columns)
+                # Also where a phone makes a grid of them (page.css).
+                place = f'colspan="{count}" style="grid-column: {columns[0]} / span {count}"'
+                upper += f'<th scope="colgroup" {place}>{_marked(text)}</th>'
+                lower += "".join(self._head(k, f' style="grid-column: {k}"') for k in columns)
+            else:
+                upper += self._head(columns[0], ' rowspan="2"')
+        return f"<tr>{upper}</tr>\n<tr>{lower}</tr>"
+
+    def _head(self, k: int, place: str = "") -> str:
+        """Return the head of a column; an empty corner heads nothing."""
+        if not self.columns[k]:
+            return f"<td{place}></td>"
+        side = _side(self._numbers[k])
+        return f'<th scope="col"{place}{side}>{_marked(self.columns[k])}</th>'
 
     def html(self) -> str:
         """Return the table with header cells, in a box that scrolls by itself when it must."""
         caption = _marked(self.caption)
-        heads = "".join(
-            f'<th scope="col"{_side(number)}>{_marked(head)}</th>'
-            for head, number in zip(self.columns, self._numbers, strict=True)
-        )
         kind = self._kind()
         # A phone stacks cells that hold sentences, and then says at each what it is.
         wordy = kind == "results wordy"
-        said = [f' data-head="{escape(head)}"' if wordy else "" for head in self.columns[1:]]
+        whole = [
+            f"{above}: {head}" if above else head
+            for above, head in zip(self.above, self.columns, strict=True)
+        ]
+        said = [f' data-head="{escape(head)}"' if wordy else "" for head in whole[1:]]
         body = "\n".join(
             f'<tr><th scope="row">{_marked(first)}</th>'
             + "".join(
@@ -112,26 +150,33 @@ class Table:
         columns = f' style="--columns: {len(self.columns) - 1}"' if kind == "results named" else ""
         return (
             f'<div class="{kind}"><table{columns}>\n<caption>{caption}</caption>\n'
-            f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>{card}"
+            f"<thead>{self._heads()}</thead>\n<tbody>\n{body}\n</tbody></table></div>{card}"
         )
 
     def _kind(self) -> str:
         """Return the classes of the box, by which a phone chooses how to show the rows.
 
-        wordy: some cell holds a sentence. named: the rows have long names.
-        grouped: words of the second column tell one row from another.
+        wordy: some cell holds a sentence. named: a row has no room for its name beside its cells.
         """
-        names = [row[0] for row in self.rows]
         if any(len(text) >= _SENTENCE for row in self.rows for text in row[1:]):
             return "results wordy"
-        if len(self.columns) in _MANY and any(len(name) > _LONG_NAME for name in names):
-            return "results named"
-        if len(set(names)) < len(names) and self._numbers[1:2] != [True]:
-            return "results grouped"
-        return "results"
+        names, *others = zip(*([self.columns, *self.rows]), strict=True)
+        room = _ROW - sum(1 + max(map(_narrowest, column)) for column in others)
+        long = _LONG_NAME if any(len(name) > _LONG_NAME for name in names) else 0
+        return "results named" if room < max(long, *map(_narrowest, names)) else "results"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": with_card(repr(self), self.card)}
+
+
+def _narrowest(text: str) -> int:
+    """Return the letters of a cell that no line breaks: a word's, or a number's or its range's.
+
+    >>> _narrowest("batch norm"), _narrowest("0.97 (0.96 to 0.98)")
+    (5, 14)
+    """
+    whole = len(text) <= _SHORT and any(letter.isdigit() for letter in text)
+    return max(map(len, re.split(r" (?=\()" if whole else " ", text)))
 
 
 def _side(number: bool) -> str:

@@ -37,5 +37,5 @@ def test_code_has_the_width_of_its_lines(page):
 def test_a_range_behind_a_number_can_stand_below_it(page):
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     for cell in soup.select(".results td"):
-        if re.fullmatch(r"[\d.,]+ \([\d.,]+ to [\d.,]+\)", cell.get_text()):
+        if re.fullmatch(r"[\d.,]+ \([\d.,]+ to [\d.,]+\)", cell.get_text().replace("\xa0", " ")):
             assert cell.select_one("span.range"), cell

@@ -90,14 +90,37 @@ def test_a_table_writes_symbols_as_the_text_does(text, shown):
     assert f'<th scope="col">{shown}</th>' in table
 
 
+def test_a_head_stands_above_its_columns():
+    heads = {"arm": "", ("rate", "0.1"): "", ("rate", "0.3"): "", "": ""}
+    table = Table([["batch norm", 24, 9, "met"]], heads, "Steps by rate.")
+    assert repr(table).splitlines() == [
+        "Steps by rate.",
+        "            rate",
+        "arm         0.1  0.3",
+        "batch norm   24    9  met",
+    ]
+    upper, lower = table.html().partition("<thead>")[2].partition("</thead>")[0].splitlines()
+    assert '<th scope="col" rowspan="2">arm</th><th scope="colgroup" colspan="2"' in upper
+    assert upper.endswith('<td rowspan="2"></td></tr>')
+    assert lower.count('<th scope="col"') == 2
+
+
+def test_a_long_head_makes_its_last_column_wider():
+    heads = {"arm": "", ("steps of all networks", "0.1"): "", ("accuracy", "0.1"): ""}
+    lines = repr(Table([["ReLU", 24, 0.9]], heads, "Two measures.")).splitlines()
+    assert lines[1] == "      steps of all networks  accuracy"
+    assert lines[3] == "ReLU                     24       0.9"
+
+
 @pytest.mark.parametrize(
     ("rows", "kind"),
     [
-        ([["raw", "none"], ["raw", "both"]], "results grouped"),
-        ([["raw", "none"], ["centred", "none"]], "results"),
-        ([["ReLU", 2], ["ReLU", 3]], "results"),
+        ([["raw", "none"], ["raw", "both"]], "results"),
         ([["batch norm, as it was in the beginning", 2]], "results"),
-        ([["batch norm, as it was in the beginning", 2, 3, 4]], "results named"),
+        ([["batch norm, as it was in the beginning", 2, 3, 4]], "results"),
+        ([["batch norm, as it was", 2, 3, "0.97 (0.95 to 0.98)"]], "results"),
+        ([["batch norm, as it was", 2, *2 * ["0.97 (0.95 to 0.98)"]]], "results named"),
+        ([["raw", *3 * ["0.97 (0.95 to 0.98)"]]], "results named"),
         ([["ReLU", "What holds of some networks, and not of the others that were seen."]], ""),
     ],
 )
