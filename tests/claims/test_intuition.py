@@ -62,7 +62,10 @@ def test_a05_shaken_batch_norm_drifts_more_and_trains_faster(seeds):
     assert drift[quiet] < 0.05 * drift[none]
     assert drift[once] > 1.5 * drift[none]
     assert median(steps[quiet]) < median(steps[once]) < 0.85 * median(steps[none])
-    assert median(steps[twice]) > 0.8 * median(steps[none])  # the gain is gone, or nearly
+    # Shaken twice as hard, it loses more than half of its gain.
+    assert median(steps[twice]) - median(steps[quiet]) > 0.5 * (
+        median(steps[none]) - median(steps[quiet])
+    )
     (faster, slower) = (shaken(seeds, arm, 0.3) for arm in (once, none))
     assert faster[0] > 1.1 * slower[0]
     assert median(faster[1]) < 0.5 * median(slower[1])
