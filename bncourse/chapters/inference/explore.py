@@ -39,16 +39,22 @@ def draw_ema_lab(
         ax.set_ylim(0, 20)
         ax.set_xlabel("batches seen")
         ax.set_ylabel("running variance")
-        for text, place, colour in (
-            (f"{RUNS} runs", 0.95, "#6b6b6b"),
-            ("expected", 0.85, PURPLE),
-            ("truth,\ndotted", 0.75, INK),
-        ):  # beside the axes, where no run goes
+        # Beside the axes, where no run goes: each at the end of its line, the upper one above it.
+        truth = ("truth,\ndotted", float(TRUE_VARIANCE), INK)
+        expectation = ("expected", max(float(expected[-1]), 2.0), PURPLE)
+        lower, upper = sorted([truth, expectation], key=lambda label: label[1])
+        tall = 1 + upper[0].count("\n")
+        runs_label = (f"{RUNS} runs", upper[1] + 0.4 + 1.4 * tall, "#6b6b6b")
+        for (text, place, colour), side in (
+            (lower, "top"),
+            (upper, "bottom"),
+            (runs_label, "bottom"),
+        ):
             ax.annotate(
                 text,
                 (1.02, place),
-                xycoords="axes fraction",
-                va="top",
+                xycoords=("axes fraction", "data"),
+                va=side,
                 fontsize=10,
                 fontweight="bold",
                 color=colour,
