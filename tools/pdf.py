@@ -17,7 +17,7 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from bs4 import BeautifulSoup, Tag
 from pages import existing
 from playwright.sync_api import Page, sync_playwright
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
@@ -150,6 +151,8 @@ class Entry:
     below: list[Entry] = field(default_factory=list)
 
 
+#: The page with the cards of all measured results.
+EXPERIMENTS = "experiments"
 #: What is folded in the pages, at the end of the print.
 ANSWERS = Entry("answers", "Hints, solutions and answers")
 
@@ -166,11 +169,21 @@ def read_page(path: Path, pages: list[Path]) -> tuple[Tag, Entry]:
     assert article is not None, path
     for thing in article.select(SCREEN_ONLY):
         thing.decompose()
+    if path.stem != EXPERIMENTS:
+        refer_to_experiments(article, path)
     for thing in article.find_all(True):
         _rewrite(thing, path, pages)
     article["id"] = path.stem
     article["class"] = [*article.get_attribute_list("class"), "print-page"]
     return article, _contents(article, path)
+
+
+def refer_to_experiments(article: Tag, path: Path) -> None:
+    """Print each card once: on the page that has all of them, to which a link leads here."""
+    for card in article.select("details.card-of-run"):
+        place = f"{EXPERIMENTS}.html#of-{path.stem}"
+        link = f'<p class="print-card"><a href="{place}">How this was measured</a></p>'
+        card.replace_with(BeautifulSoup(link, "html.parser"))
 
 
 def _rewrite(thing: Tag, path: Path, pages: list[Path]) -> None:
@@ -363,9 +376,28 @@ def sheet_numbers(path: Path) -> dict[str, int]:
     return numbers
 
 
-def add_details(path: Path, config: dict[str, Any]) -> None:
-    """Write title and author into the file, and let it open at its outline."""
+def _outline(item: DictionaryObject) -> Iterator[DictionaryObject]:
+    """Yield what stands below a place of the outline."""
+    below = item.get("/First")
+    while below is not None:
+        item = below.get_object()
+        yield item
+        yield from _outline(item)
+        below = item.get("/Next")
+
+
+def add_details(path: Path, config: dict[str, Any], entries: list[Entry]) -> None:
+    """Write title and author into the file, and let it open at its outline.
+
+    Where a heading breaks, the browser's outline joins the words before and behind.
+    """
     writer = PdfWriter(clone_from=path)
+    whole = [e.title for entry in entries for e in (entry, *entry.below)]
+    spaced = {re.sub(r"\s", "", title): title for title in whole}
+    for item in _outline(writer.root_object["/Outlines"].get_object()):
+        title = spaced.get(re.sub(r"\s", "", item["/Title"]))
+        if title is not None:
+            item[NameObject("/Title")] = TextStringObject(title)
     writer.add_metadata({"/Title": config["title"], "/Author": config["author"]})
     writer.page_mode = "/UseOutlines"
     writer.write(path)
@@ -402,7 +434,8 @@ def main() -> int:
         text, _ = document(sheets)
         print_document(page, text, target)
         browser.close()
-    add_details(target, yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")))
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    add_details(target, config, entries)
     count = len(PdfReader(target).pages)
     print(f"{target}: {count} sheets, {target.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -63,12 +63,26 @@ def test_folded_answers_stand_in_an_appendix_and_not_in_their_place(combined):
         assert answer.select(f"a[href='#{task['id']}']")
 
 
+def test_each_card_is_printed_once_and_a_link_leads_to_it(combined):
+    soup, _ = combined
+    cards = soup.select("details.card-of-run")
+    assert len(cards) > 100
+    assert {card.find_parent("article")["id"] for card in cards} == {"experiments"}
+    links = soup.select(".print-card > a")
+    assert len(links) > 100
+    named = {thing["id"]: thing for thing in soup.select("[id]")}
+    assert all(named[a["href"][1:]].select("details.card-of-run") for a in links)
+
+
 def test_the_printed_book_is_whole(combined, tmp_path):
     target = tmp_path / "book.pdf"
     subprocess.run([sys.executable, ROOT / "tools" / "pdf.py", target], check=True, timeout=600)
     book = PdfReader(target)
     assert book.metadata.title == "Batch normalization, shown"
     assert len(book.outline) > 10
+    assert "1. See why a network wants its activations normalised" in [
+        item.title for item in book.outline if not isinstance(item, list)
+    ]
     assert len(book.pages) > 60
     assert sum(len(page.images) for page in book.pages[:60]) > 4
 
