@@ -294,14 +294,18 @@ def _name_claims(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             node.parent.insert(node.parent.index(node), line)
 
 
+def _in_margin(node: nodes.Node) -> bool:
+    return isinstance(node, (block, nodes.paragraph)) and "margin" in node["classes"]
+
+
 def _hold_notes(_app: Sphinx, doctree: nodes.document, _docname: str) -> None:
-    """Put each note and its paragraph into one box, in which a narrow page can order them.
+    """Put what stands in the margin and its paragraph into one box, which a narrow page orders.
 
     What goes on with the paragraph's sentence, a formula or a list, comes along.
     """
-    for note in list(doctree.findall(block)):
+    for note in list(doctree.findall(_in_margin)):
         beside = note.next_node(descend=False, siblings=True)
-        if "margin" not in note["classes"] or not isinstance(beside, nodes.paragraph):
+        if not isinstance(beside, nodes.paragraph) or _in_margin(beside):
             continue
         parent, at = note.parent, note.parent.index(note)
         held = [note]

@@ -23,7 +23,7 @@ between two marks, as ``tools/practice.py`` says; with it the page links to the 
 ``my_layer.py`` for the last chapter. ``:do:`` makes the form that stands in the middle of a page.
 
     ::::{predict} What will happen?
-    :label: predict-motivation-bowl
+    :label: predict-motivation-headline
 
     :::{choice} This
     Why it is wrong.

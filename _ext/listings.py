@@ -11,7 +11,7 @@ def full_title(env: BuildEnvironment, page: str) -> str:
     """Return the title of a page behind its number, if it has one."""
     number = ".".join(map(str, env.toc_secnumbers.get(page, {}).get("", ())))
     title = env.titles[page].astext().replace("'", "’")
-    return f"{number} {title}".strip()
+    return f"{number}. {title}" if number else title
 
 
 def section_of(

@@ -43,16 +43,19 @@ BRAND = re.compile(r'(?<!<header>)(<a class="navbar-brand logo".*?</a>)', re.DOT
 CONTENTS = re.compile(r'<nav id="pst-page-toc-nav"[^>]*>\s*(<ul.*?</ul>)\s*</nav>', re.DOTALL)
 OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>', re.DOTALL)
 #: A cell of a table of results: a number with its range ("47 (42 to 61)"), or a sentence.
-CELL = re.compile(r"<td>([^<]+)</td>")
+CELL = re.compile(r'<td(?: class="(begins)")?>([^<]+)</td>')
 #: The name of a row, long enough to need room.
-LONG_NAME = re.compile(r'<th scope="row">(?=[^<]{15,}<)')
+LONG_NAME = re.compile(r'<th scope="row"(?: class="(again)")?>(?=[^<]{15,}<)')
 #: A power of ten as text has it, whose digits would come from two faces; what no line may break.
 POWER = re.compile("(?<=10)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "−0123456789")
 WHOLE = re.compile(
     r"\b\d+(?:-\d+){2,4}\b(?!-)|\bMNIST-1D\b|\|γ\||\{\d+, \d+\}|\b\d[\d.]*–\d[\d.]*\b"
-    r"|\[\d+, \d+[\])]"
+    r"|\[\d+, \d+[\])]|\b1e-\d+\b|±1/√n"
 )
+#: A word of a heading that has a hyphen, at which no line ends.
+HEADING = re.compile(r"(?<=<h[123]>)[^<]+")
+HYPHENATED = re.compile(r"\b\w+(?:-\w+)+\b")
 INDEX = re.compile(r"\b([zβλ])_?(norm|eff|max)\b")
 LONGEST_RANGE, SHORTEST_SENTENCE = 24, 60
 RANGE = re.compile(r"(?<= )\([^()]+ to [^()]+\)(?: at [\d.]+)?$")
@@ -155,13 +158,20 @@ def mend_roles(
     if "body" in context:
         context["body"] = CORNER.sub("<td></td>", context["body"])
         context["body"] = CELL.sub(_cell, context["body"])
-        context["body"] = LONG_NAME.sub('<th scope="row" class="long">', context["body"])
+        context["body"] = LONG_NAME.sub(
+            lambda name: f'<th scope="row" class="long{" again" if name[1] else ""}">',
+            context["body"],
+        )
         context["body"] = "".join(
-            part if part.startswith("<") else _set(part)
+            part if part.startswith("<") else _set(part, symbols=pagename != "book/api")
             for part in VERBATIM.split(context["body"])
         )
         context["body"] = INLINE_CODE.sub(_code_in_line, context["body"])
         context["body"] = CODE.sub(_code, context["body"])
+        context["body"] = HEADING.sub(
+            lambda heading: HYPHENATED.sub(r'<span class="together">\g<0></span>', heading[0]),
+            context["body"],
+        )
         for attribute in (
             ' role="doc-biblioentry"',
             ' role="list"',
@@ -170,11 +180,15 @@ def mend_roles(
             context["body"] = context["body"].replace(attribute, "")
 
 
-def _set(text: str) -> str:
-    """Return words as they are set: with spaces that hold, curved apostrophes, raised powers."""
+def _set(text: str, symbols: bool) -> str:
+    """Return words as they are set: with spaces that hold, curved apostrophes, raised powers.
+
+    The reference has names of parameters, which are no symbols.
+    """
     text = TOGETHER.sub("\u00a0", APOSTROPHE.sub("’", text))
     text = POWER.sub(lambda found: f"<sup>{found[1].translate(PLAIN)}</sup>", text)
-    text = INDEX.sub(r"\1<sub>\2</sub>", text)
+    if symbols:
+        text = INDEX.sub(r"\1<sub>\2</sub>", text)
     return WHOLE.sub(r'<span class="together">\g<0></span>', text)
 
 
@@ -199,12 +213,14 @@ def _code_in_line(code: re.Match[str]) -> str:
 
 def _cell(cell: re.Match[str]) -> str:
     """Return a cell with a name for how it may break: a range not at all, a sentence late."""
-    text = cell[1]
+    begins, text = cell.groups()
+    more = f" {begins}" if begins else ""
     if len(text) <= LONGEST_RANGE and re.search(r"\d", text):
         # A phone sets the range below its number (page.css).
         text = RANGE.sub(r'<span class="range">\g<0></span>', text).replace(" to ", " to\u00a0")
-        return f'<td class="together">{text}</td>'
-    return f'<td class="sentence">{text}</td>' if len(text) >= SHORTEST_SENTENCE else cell[0]
+        return f'<td class="together{more}">{text}</td>'
+    is_sentence = len(text) >= SHORTEST_SENTENCE
+    return f'<td class="sentence{more}">{text}</td>' if is_sentence else cell[0]
 
 
 def say_where(

@@ -25,11 +25,12 @@
       };
     });
     // The digits of a power of ten would come from two faces.
-    const raised = (words) => words.split(/(?<=10)([⁻⁰¹²³⁴-⁹]+)/).map((part, k) => {
-      if (k % 2 === 0) return part;
-      const power = document.createElement("sup");
-      power.textContent = part.normalize("NFKC");
-      return power;
+    // Powers of ten are raised, and the names of z_norm and β_eff lowered.
+    const set = (words) => words.split(/(?<=10)([⁻⁰¹²³⁴-⁹]+)|(?<=[zβ])_(norm|eff)/).flatMap((part, k) => {
+      if (k % 3 === 0 || !part) return part ?? [];
+      const small = document.createElement(k % 3 === 1 ? "sup" : "sub");
+      small.textContent = part.normalize("NFKC");
+      return small;
     });
     const show = () => {
       const at = places.reduce((sum, place, k) => sum * texts[k].length + place(), 0);
@@ -37,13 +38,13 @@
       shown = at;
       picture.src = pictures[frames[at].picture];
       picture.alt = frames[at].words;
-      caption.replaceChildren(...raised(frames[at].words));
+      caption.replaceChildren(...set(frames[at].words));
     };
     box.addEventListener("input", show);
     // JupyterLab moves between cells on arrow keys; here they move the control.
     box.addEventListener("keydown", (event) => event.stopPropagation());
     box.hidden = false;
-    caption.replaceChildren(...raised(caption.textContent));
+    caption.replaceChildren(...set(caption.textContent));
     show();
   });
 })();

@@ -13,12 +13,12 @@ from bncourse.display.card import EXACT, Card, Exact, card_html, checked, with_c
 from bncourse.display.figure import powers, true_minus
 
 #: A number as it stands in a cell, and what stands where there is none.
-_NUMBER = re.compile("[\N{MINUS SIGN}-]?[0-9][0-9,.]*( · 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_NUMBER = re.compile("[\N{MINUS SIGN}-]?[0-9][0-9,.]*( %| · 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 #: Letters from which on a cell holds a sentence, and those up to which one holds a number.
 _SENTENCE, _SHORT = 60, 24
 #: Letters that stand in one row of a phone, and those that a long name takes of it.
 _ROW, _LONG_NAME = 46, 14
-_MISSING = frozenset({"", "–", "none", "never", "NaN", "nan", "\N{MINUS SIGN}∞"})
+_MISSING = frozenset({"", "–", "none", "never", "no mean", "NaN", "nan", "\N{MINUS SIGN}∞"})
 #: β_eff, z_norm, x_k and λmax; a[1]; the name of a function.
 _INDEX = re.compile(r"\b(d?[a-zA-Zα-ω])(?:_|(?=max))([a-z]+)\b(?!_)")
 _LAYER = re.compile("\\b(d?[a-z]\N{COMBINING TILDE}?)(\\[[0-9]\\])")
@@ -112,8 +112,9 @@ class Table:
             if text:
                 count = len(columns)
                 # Also where a phone makes a grid of them (page.css).
-                place = f'colspan="{count}" style="grid-column: {columns[0]} / span {count}"'
-                upper += f'<th scope="colgroup" {place}>{_marked(text)}</th>'
+                place = f' colspan="{count}" style="grid-column: {columns[0]} / span {count}"'
+                side = _classes(begins=columns[0] > 1)
+                upper += f'<th scope="colgroup"{place}{side}>{_marked(text)}</th>'
                 lower += "".join(self._head(k, f' style="grid-column: {k}"') for k in columns)
             else:
                 upper += self._head(columns[0], ' rowspan="2"')
@@ -123,28 +124,38 @@ class Table:
         """Return the head of a column; an empty corner heads nothing."""
         if not self.columns[k]:
             return f"<td{place}></td>"
-        side = _side(self._numbers[k])
-        return f'<th scope="col"{place}{side}>{_marked(self.columns[k])}</th>'
+        return f'<th scope="col"{place}{self._side(k)}>{_marked(self.columns[k])}</th>'
+
+    def _side(self, k: int, again: bool = False) -> str:
+        """Return the classes of a column's cells.
+
+        number: of numbers. begins: the first below a head above. again: as in the row before.
+        """
+        begins = k > 1 and self.above[k] not in ("", self.above[k - 1])
+        return _classes(number=self._numbers[k], begins=begins, again=again)
 
     def html(self) -> str:
         """Return the table with header cells, in a box that scrolls by itself when it must."""
         caption = _marked(self.caption)
         kind = self._kind()
-        # A phone stacks cells that hold sentences, and then says at each what it is.
+        # A phone stacks cells that hold sentences, and then says at each what it is; and rows that
+        # have no room for their names, which it writes once, and with their head if it's numbers.
         wordy = kind == "results wordy"
         whole = [
             f"{above}: {head}" if above else head
             for above, head in zip(self.above, self.columns, strict=True)
         ]
         said = [f' data-head="{escape(head)}"' if wordy else "" for head in whole[1:]]
+        named = f' data-head="{escape(self.columns[0])}"' if self._numbers[0] else ""
+        before = [None, *(row[0] for row in self.rows)]
         body = "\n".join(
-            f'<tr><th scope="row">{_marked(first)}</th>'
+            f'<tr><th scope="row"{self._side(0, again=first == last)}{named}>{_marked(first)}</th>'
             + "".join(
-                f"<td{_side(number)}{head}>{_marked(text)}</td>"
-                for text, number, head in zip(rest, self._numbers[1:], said, strict=True)
+                f"<td{self._side(k)}{head}>{_marked(text)}</td>"
+                for k, (text, head) in enumerate(zip(rest, said, strict=True), start=1)
             )
             + "</tr>"
-            for first, *rest in self.rows
+            for (first, *rest), last in zip(self.rows, before, strict=False)
         )
         card = "" if self.card is None else "\n" + card_html(self.card.rows())
         columns = f' style="--columns: {len(self.columns) - 1}"' if kind == "results named" else ""
@@ -161,7 +172,8 @@ class Table:
         if any(len(text) >= _SENTENCE for row in self.rows for text in row[1:]):
             return "results wordy"
         names, *others = zip(*([self.columns, *self.rows]), strict=True)
-        room = _ROW - sum(1 + max(map(_narrowest, column)) for column in others)
+        groups = len({head for head in self.above if head})
+        room = _ROW - groups - sum(1 + max(map(_narrowest, column)) for column in others)
         long = _LONG_NAME if any(len(name) > _LONG_NAME for name in names) else 0
         return "results named" if room < max(long, *map(_narrowest, names)) else "results"
 
@@ -179,8 +191,9 @@ def _narrowest(text: str) -> int:
     return max(map(len, re.split(r" (?=\()" if whole else " ", text)))
 
 
-def _side(number: bool) -> str:
-    return ' class="number"' if number else ""
+def _classes(**given: bool) -> str:
+    names = " ".join(name for name, holds in given.items() if holds)
+    return f' class="{names}"' if names else ""
 
 
 def _text(value: Any, form: str) -> str:

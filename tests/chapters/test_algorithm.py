@@ -246,7 +246,7 @@ def test_each_arm_of_the_stored_runs_is_in_its_result_and_on_its_card():
         "ReLU, rate 0.1",
     ]
     assert [row[0] for row in shares.rows] == ["none", "sigmoid", "tanh", "ReLU"]
-    assert [row[1] for row in placement.rows] == ["no batch norm", "on z", "on a"] * 3
+    assert [row[1] for row in placement.rows] == ["none", "on z", "on a"] * 3
     assert [row[0] for row in runs.repairs().rows()] == list(runs.REPAIRS)
     assert [row[0] for row in runs.epsilon_range().rows()] == list(runs.EPSILONS)
     harder = runs.harder()

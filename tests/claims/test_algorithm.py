@@ -121,7 +121,7 @@ def test_c16_at_the_best_rates_only_the_sigmoid_tells_the_places_apart():
         assert low_a <= high_z
         assert low_z <= high_a
         # And either place is far better than none.
-        assert max(high_z, high_a) < ranges[activation, "no batch norm"][0]
+        assert max(high_z, high_a) < ranges[activation, "none"][0]
 
 
 def test_c16_z_tolerates_larger_rates():
@@ -129,7 +129,7 @@ def test_c16_z_tolerates_larger_rates():
     for activation in runs.ACTIVATIONS:
         on_z, on_a, nowhere = (
             [np.array(steps[activation, place, rate]) for rate in (0.03, 3.0)]
-            for place in ("on z", "on a", "no batch norm")
+            for place in ("on z", "on a", "none")
         )
         assert (on_a[0] < on_z[0]).all()  # at a small rate a is ahead
         assert np.isfinite(on_z[1]).all()

@@ -23,13 +23,17 @@ from bncourse.display.style import (
 BATCH = (3.0, 5.0, 4.0, 9.0, 1.0, 6.0, 2.0, 10.0)
 
 
+#: As figures write it.
+NORMALISED = r"$z_\mathrm{norm}$"
+
+
 def draw_batch_norm_calculator(
     m: int, first: float, gamma: float, beta: float, epsilon: float
 ) -> FigureWithWords:
     """Draw one unit's batch as it goes through the four equations."""
     z = np.array([first, *BATCH[1:m]])
     result = runs.calculate(z, gamma, beta, epsilon)
-    rows = ((z, "z"), (result.z_norm, "z_norm"), (result.z_tilde, "z̃ = γ z_norm + β"))
+    rows = ((z, "z"), (result.z_norm, NORMALISED), (result.z_tilde, f"z̃ = γ {NORMALISED} + β"))
     good = bool(np.all(np.isfinite(result.z_tilde)))
     with style():
         figure, ax = new_figure(5.0, 2.6)

@@ -299,7 +299,7 @@ def output_spread(epsilons: tuple[float, float] = (1e-5, 1e-3)) -> FigureWithWor
                 ha="left" if k else "right",
             )
         ax.set_xlabel("standard deviation of z")
-        ax.set_ylabel("standard deviation of z_norm")
+        ax.set_ylabel(r"standard deviation of $z_\mathrm{norm}$")
         ax.set_title("Below √ε the output falls short of standard deviation 1")
     halves = " and ".join(f"{np.sqrt(epsilon):.2g} for ε = {epsilon:g}" for epsilon in epsilons)
     words = (

@@ -654,7 +654,7 @@ def placement() -> Placement:
     every: dict[tuple[str, str, float], list[float]] = {}
     for name in ACTIVATIONS:
         of_place = {}
-        for place, text in ((None, "no batch norm"), ("z", "on z"), ("a", "on a")):
+        for place, text in ((None, "none"), ("z", "on z"), ("a", "on a")):
             steps = {
                 rate: stored.select(activation=name, place=place, learning_rate=rate)
                 for rate in PLACEMENT_RATES

@@ -73,8 +73,9 @@ def ratios(found: Comparison) -> FigureWithWords:
     )
     with style():
         figure, ax = new_figure(6.4, 0.38 * len(found.outcomes) + 1.2)
-        # Light, and behind the sentences, which cross it.
-        ax.axvline(1.0, color="#d8d5cc", linewidth=1.5, zorder=0)
+        # Between the sentences, which no line crosses.
+        places = np.arange(len(found.outcomes))
+        ax.vlines(np.ones(len(places)), places - 0.13, places + 0.13, color=GREY, linewidth=1)
         ax.spines["left"].set_visible(False)
         for place, outcome in enumerate(found.outcomes):
             digits, mnist1d = outcome.digits.ratio, outcome.mnist1d.ratio
@@ -93,7 +94,7 @@ def ratios(found: Comparison) -> FigureWithWords:
         ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.set_ylim(len(found.outcomes) - 0.4, -0.8)
         ax.set_yticks([])
-        ax.grid(visible=False, axis="y")
+        ax.grid(visible=False)
         # Above, and the scale at both ends: the figure is longer than a screen.
         ax.xaxis.set_label_position("top")
         ax.tick_params(axis="x", top=True, labeltop=True)
