@@ -183,11 +183,12 @@ def _steps(results: Results) -> str:
         [other, *(_spread(entry["ratios"][other]) for entry in entries)]
         for other in entries[0]["ratios"]
     ]
-    rows.append(["bncourse, a step takes", *(_time(e["microseconds"][COURSE]) for e in entries)])
+    times = [_time(entry["microseconds"][COURSE]) for entry in entries]
     return _shown(
         rows,
         {"beside": "", **_networks(entries)},
-        "Ratio of the times of a training step, below 1 where the package is faster.",
+        "Ratio of the times of a training step, below 1 where the package is faster. One of its "
+        f"steps takes {', '.join(times[:-1])} and {times[-1]} in the four columns.",
     )
 
 
@@ -218,12 +219,12 @@ def _layers(results: Results) -> str:
                 [
                     _PARTS.get(case["part"], case["part"]),
                     f"{case['m']} × {case['n']}",
-                    _time(times[COURSE]),
+                    times[COURSE],
                     _spread(ratios[TEXTBOOK]),
                     _spread(ratios[FUSED]) if FUSED in ratios else "not measured",
                 ]
             )
-        columns: Heads = {"part": "", "m × n": "", "bncourse": ""}
+        columns: Heads = {"part": "", "m × n": "", "bncourse, µs": ",.0f"}
         columns |= {("beside", "the textbook"): "", ("beside", "PyTorch"): ""}
         tables.append(_shown(rows, columns, f"One layer of batch norm in {dtype}."))
     return "\n\n".join(tables)
@@ -236,17 +237,22 @@ def _evaluation(results: Results) -> float:
 
 
 def _growth(results: Results) -> str:
-    rows = []
-    for entry in results["growth"]:
-        m, n, times = entry["case"]["m"], entry["case"]["n"], entry["microseconds"]
-        row = [f"{m} × {n}"]
-        for name in (COURSE, FUSED):
-            row += [times[name], 1000 * times[name] / (m * n)]
-        rows.append(row)
-    columns: Heads = {"m × n": ""}
-    for name in ("bncourse", "PyTorch"):
-        columns |= {(name, "µs"): ",.0f", (name, "ns a number"): ".2f"}
-    return _shown(rows, columns, "Times of forward and backward in float32, and for each number.")
+    tables = []
+    for variable, fixed, held in (("m", "n", 100), ("n", "m", 64)):
+        rows = []
+        for entry in sorted(results["growth"], key=lambda e, v=variable: e["case"][v]):
+            case, times = entry["case"], entry["microseconds"]
+            if case[fixed] == held:
+                row: list[Any] = [case[variable]]
+                for name in (COURSE, FUSED):
+                    row += [times[name], 1000 * times[name] / (case["m"] * case["n"])]
+                rows.append(row)
+        columns: Heads = {variable: ",.0f"}
+        for name in ("bncourse", "PyTorch"):
+            columns |= {(name, "µs"): ",.0f", (name, "ns a number"): ".2f"}
+        caption = f"Times of forward and backward, and for each number, with {fixed} = {held}."
+        tables.append(_shown(rows, columns, caption))
+    return "\n\n".join(tables)
 
 
 def exponent(results: Results, variable: str) -> float:
