@@ -107,6 +107,12 @@
     // It stands in the list by then, below the link to its page, with its words marked.
     queueMicrotask(() => {
       summary.querySelectorAll(".highlighted").forEach(widen);
+      // Pages where the words stand side by side come before those that have them apart.
+      const item = summary.parentElement;
+      if (typed.length > 1 && found.text.toLowerCase().includes(query)) {
+        item.classList.add("side-by-side");
+        item.parentElement.querySelector(":scope > li:not(.side-by-side)")?.before(item);
+      }
       if (!id || (anchor && !meaning)) return;
       const link = document.createElement("a");
       const page = summary.parentElement.querySelector("a").getAttribute("href").split("#")[0];
