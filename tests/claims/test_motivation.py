@@ -278,6 +278,20 @@ def test_c10_once_helps_and_at_large_rates_only_every_step_trains(seeds):
         assert found.median(runs.RAW, runs.AT_EVERY_STEP, rate) < 20
 
 
+@each_stored_triple
+def test_c10_on_standardised_pixels_once_does_as_much_at_small_rates_only(seeds):
+    found = runs.once(seeds)
+    ratio = {
+        rate: found.median(runs.MODERN, runs.ONCE, rate)
+        / found.median(runs.MODERN, runs.AT_EVERY_STEP, rate)
+        for rate in (0.1, 0.3, 1.0)
+    }
+    assert 0.7 < ratio[0.1] < 1.2
+    assert 0.7 < ratio[0.3] < 1.3
+    assert ratio[1.0] > 2
+    assert found.median(runs.MODERN, runs.ONCE, 3.0) == np.inf
+
+
 def test_c11_does_not_equalise_input_features():
     neither, alone, standardised, both = (
         median(runs.badly_scaled_steps(s, first, bn) for s in range(3))
