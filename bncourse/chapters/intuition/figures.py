@@ -161,7 +161,7 @@ def shift_smoothness_steps(
             loc="outside lower center",
             ncols=2,
         )
-        title(figure, "tanh, rate 0.1: steps follow neither shift nor smoothness")
+        title(figure, "tanh, rate 0.1: fewer steps with less shift, and with more")
     words = (
         f"The tanh network without and with batch norm, medians. {'. '.join(said)}. Best rates: "
         + join(

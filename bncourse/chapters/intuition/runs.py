@@ -1544,7 +1544,8 @@ def verdicts(
             f"{raw[1]:g}, by root mean square {raw[2]:g}, subtraction {raw[3]:g}, both "
             f"{raw[4]:g}. Without batch norm, first bowl standardised {long['ReLU']:g}, whitened "
             f"{round_['ReLU']:g}.",
-            "the mean helps at large rates; a round first bowl gained nothing"
+            "centring, which shortens it most, helps at large rates; a round first bowl "
+            "gained nothing more"
             if by_the_mean and no_gain
             else "open",
             "If a division, by either scale, at its best rate got as far as both halves on raw "
