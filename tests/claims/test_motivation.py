@@ -286,10 +286,16 @@ def test_c10_on_standardised_pixels_once_does_as_much_at_small_rates_only(seeds)
         / found.median(runs.MODERN, runs.AT_EVERY_STEP, rate)
         for rate in (0.1, 0.3, 1.0)
     }
-    assert 0.7 < ratio[0.1] < 1.2
+    assert 0.7 < ratio[0.1] < 1.0
     assert 0.7 < ratio[0.3] < 1.3
     assert ratio[1.0] > 2
     assert found.median(runs.MODERN, runs.ONCE, 3.0) == np.inf
+
+
+def test_c10_on_standardised_pixels_once_is_ahead_in_nine_seeds_of_ten():
+    found = runs.once()
+    once, every = (found.steps[runs.MODERN, arm, 0.1] for arm in (runs.ONCE, runs.AT_EVERY_STEP))
+    assert sum(a < b for a, b in zip(once, every, strict=True)) == 9
 
 
 def test_c11_does_not_equalise_input_features():

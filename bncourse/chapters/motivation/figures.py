@@ -293,7 +293,7 @@ def headline(result: Headline) -> FigureWithWords:
                 f"{medians[0]:g} without and {medians[1]:g} with, a factor of {_ratio(ratio)}"
             )
         axes[0].set_ylabel("steps to 90 % test accuracy")
-        title(figure, "The better the plain network does, the less there is to gain")
+        title(figure, "What batch norm gains depends on the plain network beside it")
     words = (
         f"Steps to 90 % of the test images, median of {len(classic[0])} seeds. "
         f"Sigmoid at learning rate 1: {told[0]}; with standardised inputs: {told[1]}. "

@@ -595,7 +595,7 @@ class Headline:
 @measured(
     question="How many steps does batch norm save, until 90 % of the test images are right?",
     control="The same weights and batches without batch norm, paired by seed; the same network "
-    "with standardised inputs; and a network as one would build it today.",
+    "with standardised inputs; and a network with today's units and initial weights.",
     mode="Test accuracy with the statistics of the whole training set, after every step; at most "
     "1,000 steps for the sigmoid and 60 for ReLU.",
 )
