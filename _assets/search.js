@@ -2,7 +2,7 @@
 // middle of words, of code or of the page's frame; and a link to the section in which it stands.
 {
   const LONGEST = 260, SHORTEST = 40;
-  const UNREAD = "annotation, .headerlink, script, style, button, nav, summary, .reading-time, .claims-here, .figure-number, .bd-header-article, .prev-next-footer";
+  const UNREAD = "annotation, .headerlink, script, style, button, nav, summary, .reading-time, .claims-here, .figure-number, .bd-header-article, .prev-next-footer, .task-name";
   const BLOCKS = "p, li, dd, dt, td, figcaption, pre, h1, h2, h3, h4";
   const PROSE = "p, li, dd, figcaption";
 
@@ -25,7 +25,7 @@
     if (!sum) return 0;
     if (!block.matches(PROSE)) sum -= 1.5;
     if (text.length < SHORTEST) sum -= 1;
-    return sum - (block.querySelector("msub, msup, msubsup, mfrac, mover, munder") ? 0.5 : 0);
+    return sum - (block.querySelector("msub, msup, msubsup, mfrac, mover, munder") ? 2 : 0);
   };
 
   const best = (root, stems) => {

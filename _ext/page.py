@@ -51,7 +51,7 @@ POWER = re.compile("(?<=10)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "−0123456789")
 WHOLE = re.compile(
     r"\b\d+(?:-\d+){2,4}\b(?!-)|\bMNIST-1D\b|\|γ\||\{\d+, \d+\}|\b\d[\d.]*–\d[\d.]*\b"
-    r"|\[\d+, \d+[\])]|\b1e-\d+\b|±1/√n"
+    r"|[\[(]\d+, \d+[\])]|\b1e-\d+\b|±1/√n"
 )
 #: A word of a heading that has a hyphen, at which no line ends.
 HEADING = re.compile(r"(?<=<h[123]>)[^<]+")
@@ -66,7 +66,8 @@ TOGETHER = re.compile(
     r"|(?<=\d) (?=(?:ms|µs|MB|KB|min|h|s)\b)|(?<=[λαβγδημσε]) (?==)|(?<==) (?=[−\d])"
     r"|(?<=\d) (?=× He\b)|(?<=\d ×) (?=He\b)|(?<=\b[Uu]nit) (?=\d)|(?<=\b[Ll]ayer) (?=\d)"
     r"|(?<=\b[Cc]hapter) (?=\d)|(?<=\b[Pp]age) (?=\d)|(?<=\b[Rr]ate) (?=\d)|(?<=\b[Bb]ug) (?=\d)"
-    r"|(?<=\bet) (?=al\.)"
+    r"|(?<=\bet) (?=al\.)|(?<=\bover) (?=s²)|(?<=\bbelow) (?=10)|(?<=\bmomentum) (?==)"
+    r"|(?<=\b1) (?=− dᵗ)|(?<=\b1 −) (?=dᵗ)"
 )
 #: As cards and tables of results have it; the text's own are curved already.
 APOSTROPHE = re.compile(r"(?<=\w)(?:'|&#x27;)(?=\w|\s)")
@@ -244,6 +245,7 @@ def name_parts(app: Sphinx, exception: Exception | None) -> None:
         text = path.read_text(encoding="utf-8")
         named = BRAND.sub(r"<header>\1</header>", SHORT_NAME.sub(r"\1", text))
         named = UNNAMED.sub(NAMED, named)
+        named = LAST_GROUP.sub(_folded, named)
         path.write_text(named, encoding="utf-8", newline="\n")
 
 
@@ -258,7 +260,6 @@ def lighten_pages(app: Sphinx, exception: Exception | None) -> None:
         lighter = NEEDLESS.sub("", SEARCH.sub("", text))
         lighter = OPTIONS.sub(lambda found, path=path: _inlined(path.parent / found[1]), lighter)
         lighter = SCRIPT.sub(r'<script defer\1 src="', lighter)
-        lighter = LAST_GROUP.sub(_folded, lighter)
         if 'class="page-contents' not in lighter:
             lighter = _repeat_contents(lighter)
         lighter = _wait_for_pictures(lighter, path.parent)

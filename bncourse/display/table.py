@@ -13,12 +13,16 @@ from bncourse.display.card import EXACT, Card, Exact, card_html, checked, with_c
 from bncourse.display.figure import powers, true_minus
 
 #: A number as it stands in a cell, and what stands where there is none.
-_NUMBER = re.compile("[\N{MINUS SIGN}-]?[0-9][0-9,.]*( %| · 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_NUMBER = re.compile(
+    "(over )?[\N{MINUS SIGN}-]?[0-9][0-9,.]*( %| · 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+"
+)
 #: Letters from which on a cell holds a sentence, and those up to which one holds a number.
 _SENTENCE, _SHORT = 60, 24
 #: Letters that stand in one row of a phone, and those that a long name takes of it.
 _ROW, _LONG_NAME = 46, 14
-_MISSING = frozenset({"", "–", "none", "never", "no mean", "NaN", "nan", "\N{MINUS SIGN}∞"})
+_MISSING = frozenset(
+    {"", "–", "none", "never", "no mean", "split", "NaN", "nan", "\N{MINUS SIGN}∞"}
+)
 #: β_eff, z_norm, x_k and λmax; a[1]; the name of a function.
 _INDEX = re.compile(r"\b(d?[a-zA-Zα-ω])(?:_|(?=max))([a-z]+)\b(?!_)")
 _LAYER = re.compile("\\b(d?[a-z]\N{COMBINING TILDE}?)(\\[[0-9]\\])")
@@ -129,9 +133,10 @@ class Table:
     def _side(self, k: int, again: bool = False) -> str:
         """Return the classes of a column's cells.
 
-        number: of numbers. begins: the first below a head above. again: as in the row before.
+        number: of numbers. begins: the first below a head above, or behind. again: as in the row
+        before.
         """
-        begins = k > 1 and self.above[k] not in ("", self.above[k - 1])
+        begins = k > 1 and self.above[k] != self.above[k - 1]
         return _classes(number=self._numbers[k], begins=begins, again=again)
 
     def html(self) -> str:

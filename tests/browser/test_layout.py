@@ -172,3 +172,21 @@ def test_short_code_stays_on_one_line(browser, server, page):
         )
     assert len(lines) > 2
     assert [text for text, count in lines if count > 1] == []
+
+
+@pytest.mark.parametrize("page", ["02-1-backward", "06-1-frameworks", "06-2-fold", "06-test-time"])
+def test_no_formula_within_a_line_is_cut_on_a_phone_in_a_fold_either(browser, server, page):
+    """One in a line of its own scrolls; one within a line could not be reached."""
+    with Visit(browser, f"{server}/book/{page}.html", width=360) as visit:
+        cut = visit.page.evaluate(
+            """() => {
+              document.documentElement.classList.remove("from-the-top");
+              document.querySelectorAll("details").forEach((fold) => { fold.open = true; });
+              return [...document.querySelectorAll("math")]
+                .filter((formula) => !formula.closest(".formula, table, .claim-tip"))
+                .filter((formula) => formula.getBoundingClientRect().right
+                  > formula.closest("p, li, dd").getBoundingClientRect().right + 2)
+                .map((formula) => formula.textContent);
+            }"""
+        )
+    assert cut == []

@@ -833,31 +833,36 @@ class Comparison:
     def table(self, verdicts: bool) -> Table:
         """Return the table of the headlines, or of chapter 5's verdicts."""
         which = "The verdicts of chapter 5" if verdicts else "The headlines of the other chapters"
+        columns: dict[str | tuple[str, str], str] = {"the book says": ""}
+        for data in ("digits", "MNIST-1D"):
+            columns |= {(data, "medians"): "", (data, "ratio"): ""}
+        columns["verdict"] = ""
         return Table(
             [
                 [
                     o.row.sentence
                     + ("" if verdicts else f" (chapter {o.row.chapter})")
-                    + f": {o.row.quantity}, {o.row.more.name} / {o.row.less.name}",
-                    _cell(o.row, o.digits),
-                    _cell(o.row, o.mnist1d),
+                    + f": {o.row.quantity}, {o.row.more.name}\u00a0/\u00a0{o.row.less.name}",
+                    *_cells(o.row, o.digits),
+                    *_cells(o.row, o.mnist1d),
                     o.verdict,
                 ]
                 for o in self.outcomes
                 if (o.row.chapter == VERDICTS) == verdicts
             ],
-            {"the book says": "", "digits": "", "MNIST-1D": "", "verdict": ""},
-            f"{which}, on both data sets: medians of {len(SEEDS)} seeds, and their ratio.",
+            columns,
+            f"{which}, on both data sets: medians of {len(SEEDS)} seeds, and the median ratio; "
+            "split: the seeds don't agree.",
             self.card,
         )
 
 
-def _cell(row: Row, found: Pairs) -> str:
+def _cells(row: Row, found: Pairs) -> tuple[str, str]:
     more, less = (float(np.median(np.array(side))) for side in (found.more, found.less))
-    numbers = " / ".join(_number(value, row.form) for value in (more, less))
+    numbers = "\u00a0/\u00a0".join(_number(value, row.form) for value in (more, less))
     if not (found.agree or found.opposed):
-        return f"{numbers}, split"
-    return f"{numbers}, {'over ' if np.isinf(more) else ''}×{two_digits(found.ratio)}"
+        return numbers, "split"
+    return numbers, f"{'over ' if np.isinf(more) else ''}{two_digits(found.ratio)}"
 
 
 def _number(value: float, form: str) -> str:

@@ -135,7 +135,7 @@ def shift_smoothness_steps(
                             error_kw={"elinewidth": 1},
                         )
                         ax.text(
-                            max(values[key]) + 0.03 * highest,
+                            max(values[key]) + 0.06 * highest,
                             side - row,
                             f"{middle:{form}}",
                             va="center",
@@ -145,7 +145,7 @@ def shift_smoothness_steps(
                         )
                         middles.append(f"{middle:{form}}")
                     parts.append(f"{name}: {middles[0]} and {middles[1]}")
-                ax.set_xlim(0, 1.4 * highest)
+                ax.set_xlim(0, 1.45 * highest)
                 ax.set_xticks([])
                 names = list(shown.values()) if k == 0 else [""] * len(shown)
                 ax.set_yticks(-np.arange(len(shown)), names)
@@ -218,7 +218,7 @@ def smoothness_at_step_and_loss(descents: Descents) -> FigureWithWords:
                     )
                     ax.plot(values, [side - row] * len(values), "o", color=INK, markersize=2.5)
                     ax.text(
-                        values.max() + 0.4,
+                        values.max() + 0.9,
                         side - row,
                         f"{middle:.2g}",
                         va="center",
