@@ -48,8 +48,8 @@ class Table:
     Raises
     ------
     ValueError
-        If a row has another number of cells than there are columns, or the caption is no
-        sentence.
+        If a row has another number of cells than there are columns, a head is neither words nor
+        a pair of them, or the caption is no sentence.
     TypeError
         If a card is given that is none.
 
@@ -75,6 +75,9 @@ class Table:
         for row in rows:
             if len(row) != len(columns):
                 raise ValueError(f"rows: expected {len(columns)} cells in each, got {row!r}")
+        for head in columns:
+            if not isinstance(head, str) and (not isinstance(head, tuple) or len(head) != 2):
+                raise ValueError(f"columns: expected a head or a pair of heads, got {head!r}")
         pairs = [("", head) if isinstance(head, str) else head for head in columns]
         self.above = [powers(head) for head, _ in pairs]
         self.columns = [powers(head) for _, head in pairs]
@@ -176,7 +179,7 @@ class Table:
         """
         if any(len(text) >= _SENTENCE for row in self.rows for text in row[1:]):
             return "results wordy"
-        names, *others = zip(*([self.columns, *self.rows]), strict=True)
+        names, *others = zip(self.columns, *self.rows, strict=True)
         groups = len({head for head in self.above if head})
         room = _ROW - groups - sum(1 + max(map(_narrowest, column)) for column in others)
         long = _LONG_NAME if any(len(name) > _LONG_NAME for name in names) else 0

@@ -105,6 +105,12 @@ def test_a_head_stands_above_its_columns():
     assert lower.count('<th scope="col"') == 2
 
 
+@pytest.mark.parametrize("head", [("rate",), ("rate", "0.1", "steps"), 0.1])
+def test_a_head_is_words_or_a_pair_of_them(head):
+    with pytest.raises(ValueError, match="columns: expected a head or a pair of heads, got"):
+        Table([["ReLU", 24]], {"arm": "", head: ""}, "One row.")
+
+
 def test_a_long_head_makes_its_last_column_wider():
     heads = {"arm": "", ("steps of all networks", "0.1"): "", ("accuracy", "0.1"): ""}
     lines = repr(Table([["ReLU", 24, 0.9]], heads, "Two measures.")).splitlines()
