@@ -45,7 +45,7 @@ OWN_LINE = re.compile(r'<a class="current reference internal" href="#">.*?</a>',
 #: A cell of a table of results: a number with its range ("47 (42 to 61)"), or a sentence.
 CELL = re.compile(r'<td(?: class="(begins)")?>([^<]+)</td>')
 #: The name of a row, long enough to need room.
-LONG_NAME = re.compile(r'<th scope="row"(?: class="(again)")?>(?=[^<]{15,}<)')
+LONG_NAME = re.compile(r'<th scope="row">(?=[^<]{15,}<)')
 #: A power of ten as text has it, whose digits would come from two faces; what no line may break.
 POWER = re.compile("(?<=10)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "−0123456789")
@@ -159,10 +159,7 @@ def mend_roles(
     if "body" in context:
         context["body"] = CORNER.sub("<td></td>", context["body"])
         context["body"] = CELL.sub(_cell, context["body"])
-        context["body"] = LONG_NAME.sub(
-            lambda name: f'<th scope="row" class="long{" again" if name[1] else ""}">',
-            context["body"],
-        )
+        context["body"] = LONG_NAME.sub('<th scope="row" class="long">', context["body"])
         context["body"] = "".join(
             part if part.startswith("<") else _set(part, symbols=pagename != "book/api")
             for part in VERBATIM.split(context["body"])

@@ -157,7 +157,9 @@ class Table:
         named = f' data-head="{escape(self.columns[0])}"' if self._numbers[0] else ""
         before = [None, *(row[0] for row in self.rows)]
         body = "\n".join(
-            f'<tr><th scope="row"{self._side(0, again=first == last)}{named}>{_marked(first)}</th>'
+            f'<tr><th scope="row"{self._side(0, again=first == last)}{named}>'
+            + (f"<span>{_marked(first)}</span>" if first == last else _marked(first))
+            + "</th>"
             + "".join(
                 f"<td{self._side(k)}{head}>{_marked(text)}</td>"
                 for k, (text, head) in enumerate(zip(rest, said, strict=True), start=1)
