@@ -4,7 +4,8 @@ A notebook holds each frame as text in the HTML of its output, so that it stands
 page that was most of the weight, and no reader needs all frames at once: here each goes to a file
 whose name is made of its content, and its address takes the place of the text.
 
-The caption also learns its longest words, for which it keeps room at every width (explorable.css).
+The caption also learns its longest words, for which it keeps room at every width, and the controls
+keep theirs until the script shows them (explorable.css).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sphinx.application import Sphinx
 EXPLORABLE = re.compile(r'<figure class="explorable".*?</figure>', re.DOTALL)
 FRAME = re.compile(r"data:image/webp;base64,([A-Za-z0-9+/]+=*)")
 DATA = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
+HIDDEN = '<div class="explorable-controls" hidden>'
 FOLDER = "_images"
 
 
@@ -48,6 +50,8 @@ def write_frames(
         longest = max((frame["words"] for frame in json.loads(data[1])["frames"]), key=len)
         room = f'<figcaption data-longest="{escape(longest)}" '
         figure = figure.replace("<figcaption ", room, 1)
+        # A page may be painted between the figure and its script (explorable.css).
+        figure = figure.replace(HIDDEN, HIDDEN.replace(" hidden", ""), 1)
         # What is at the top of a page is seen at once.
         waits = 'loading="lazy" ' if "<h2" in match.string[: match.start()] else ""
         return figure.replace("<img ", f'<img {waits}decoding="sync" ', 1)

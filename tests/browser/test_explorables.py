@@ -209,3 +209,21 @@ def test_the_setting_is_in_the_address_and_a_link_sets_it(browser, server, way):
     with Visit(browser, kept) as visit:
         assert words_of(visit.page) == moved
         check(visit.page.locator("figure.explorable").first)
+
+
+def test_a_picture_stands_where_it_stood_before_its_script(browser, server):
+    """A page may be painted between the figure and its script; then the picture moved."""
+    with Visit(browser, f"{server}/book/05-intuition.html", width=412) as visit:
+        tops = visit.page.evaluate(
+            """() => [...document.querySelectorAll("figure.explorable")].map((figure) => {
+              const top = () => figure.querySelector("img").getBoundingClientRect().top
+                - figure.getBoundingClientRect().top;
+              const after = top();
+              delete figure.dataset.ready;
+              return [after, top(), figure.querySelector(".explorable-controls").hidden];
+            })"""
+        )
+        source = visit.page.request.get(visit.page.url).text()
+    assert len(tops) >= 1
+    assert all(after == before and not hidden for after, before, hidden in tops)
+    assert '<div class="explorable-controls" hidden>' not in source
