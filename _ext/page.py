@@ -67,7 +67,6 @@ TOGETHER = re.compile(
     r"|(?<=\d) (?=× He\b)|(?<=\d ×) (?=He\b)|(?<=\b[Uu]nit) (?=\d)|(?<=\b[Ll]ayer) (?=\d)"
     r"|(?<=\b[Cc]hapter) (?=\d)|(?<=\b[Pp]age) (?=\d)|(?<=\b[Rr]ate) (?=\d)|(?<=\b[Bb]ug) (?=\d)"
     r"|(?<=\bet) (?=al\.)|(?<=\bover) (?=s²)|(?<=\bbelow) (?=10)|(?<=\bmomentum) (?==)"
-    r"|(?<=\b1) (?=− dᵗ)|(?<=\b1 −) (?=dᵗ)"
 )
 #: As cards and tables of results have it; the text's own are curved already.
 APOSTROPHE = re.compile(r"(?<=\w)(?:'|&#x27;)(?=\w|\s)")

@@ -24,8 +24,7 @@
         return at;
       };
     });
-    // The digits of a power of ten would come from two faces.
-    // Powers of ten are raised, and the names of z_norm and β_eff lowered.
+    // Powers of ten are raised, since their digits would come from two faces; indices are lowered.
     const set = (words) => words.split(/(?<=10)([⁻⁰¹²³⁴-⁹]+)|(?<=[zβ])_(norm|eff)/).flatMap((part, k) => {
       if (k % 3 === 0 || !part) return part ?? [];
       const small = document.createElement(k % 3 === 1 ? "sup" : "sub");
